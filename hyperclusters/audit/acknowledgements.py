@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from .anchors import Rollback
+from .anchor_files import Rollback
 from .chain import digest, key_id_of, seq_of, usable_key
 from .findings import ENOUGH, IntegrityIssue, IssueKind
 from .ledger import Person, Subject, record, sanitize

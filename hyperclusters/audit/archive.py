@@ -24,9 +24,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max, Min
 
-from . import anchors, clock, push
+from . import anchor_files, clock, push
 from .acknowledgements import acknowledgements, split_findings, texts, trustworthy
-from .anchors import Rollback
+from .anchor_files import Rollback
 from .archive_files import verify_file, walk_file
 from .chain import current_key, digest, to_jsonl
 from .chain_verifier import ChainPosition, ChainVerifier
@@ -38,6 +38,7 @@ from .ledger import Subject, record
 from .models import ChainHead, Event, ScheduledTask, Segment
 from .segments import archived_through
 from .vocabulary import EventType, Outcome
+from .witnesses import compare_witnesses
 
 AT_ONCE = 5000
 LOCK = "hashtext('archive_audit')"
@@ -68,7 +69,7 @@ def _archive(
     findings = IntegrityIssues()
     acknowledged = trustworthy(acknowledgements(), (), ChainHead.objects.get().seq)
     rollbacks = [each.rollback for each in acknowledged if each.rollback]
-    anchor_positions = anchors.compare_anchors(findings, rollbacks)
+    anchor_positions = compare_witnesses(findings, rollbacks)
     start = archived_through(findings)
     last = _last_before(before)
     if last <= start.seq:
@@ -185,7 +186,7 @@ def _segment(start: ChainPosition, verifier: ChainVerifier, name: str, sha256: s
 
 
 def _manifest_of(segment: Segment, rollbacks: Sequence[Rollback]) -> dict[str, Any]:
-    anchor_records = [each for each in anchors.lines() if segment.first <= each["seq"] <= segment.last]
+    anchor_records = [each for each in anchor_files.lines() if segment.first <= each["seq"] <= segment.last]
     return {
         "first": segment.first,
         "last": segment.last,

@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from . import anchors, clock
+from . import anchor_files, clock
 from .acknowledgements import acknowledgements, trustworthy
 from .archive_files import MANIFEST_AT_MOST, Unavailable, open_file, read_manifest, verify_open
 from .chain import GENESIS, digest, timestamp
@@ -173,7 +173,7 @@ def _anchors(segment: Segment) -> dict[int, ChainPosition]:
     rollbacks = [each.rollback for each in current if each.rollback]
     return {
         each["seq"]: ChainPosition(each["seq"], each["digest"], each["key"])
-        for each in anchors.lines()
+        for each in anchor_files.lines()
         if segment.first <= each["seq"] <= segment.last and not any(back.explains(each) for back in rollbacks)
     }
 

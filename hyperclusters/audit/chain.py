@@ -59,7 +59,10 @@ MARK_FROM, MARK_UP_TO = 85, 240
 # The row has no key until the first event after the migration that added the column.
 CURRENT_KEY = "coalesce(nullif(key_id, ''), (SELECT key_id FROM audit_event WHERE audit_event.seq = audit_head.seq), '')"
 END = f"SELECT seq, digest, {CURRENT_KEY} FROM audit_head WHERE id = 1"  # noqa: S608 -- our own words
-LOCK = {"postgresql": " FOR UPDATE", "sqlite": ""}  # a write transaction of SQLite locks the whole file
+# Foreign keys are checked at the COMMIT otherwise, with the chain's end locked, and may wait for a row that somebody
+# holds who waits for the chain's end: a deadlock, seen with twenty people creating at once. One round trip for both.
+# A write transaction of SQLite locks the whole file.
+LOCK_END = {"postgresql": f"SET CONSTRAINTS ALL IMMEDIATE; {END} FOR UPDATE", "sqlite": END}
 MOVE = "UPDATE audit_head SET seq = %s, digest = %s, key_id = %s WHERE id = 1"
 
 
@@ -135,11 +138,7 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> No
     """
     keys = dict(settings.AUDIT_KEYS)
     with database.cursor() as cursor:
-        if database.vendor == "postgresql":
-            # Foreign keys are checked at the COMMIT otherwise, with the chain's end locked, and may wait for a row that
-            # somebody holds who waits for the chain's end: a deadlock, seen with twenty people creating at once.
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        seq, previous, key_id = _end(cursor, LOCK[database.vendor])
+        seq, previous, key_id = _end(cursor, LOCK_END[database.vendor])
         rows = []
         for entry in entries:
             seq += 1
@@ -167,10 +166,12 @@ def copy_events(database: BaseDatabaseWrapper, events: Sequence[EventFields]) ->
             _insert(cursor, [_row(database, event) for event in events[start : start + AT_ONCE]])
 
 
-def _end(cursor: Any, lock: str = "") -> tuple[int, str, str]:
+def _end(cursor: Any, query: str = END) -> tuple[int, str, str]:
     """The number and the digest of the chain's end, and the ID of the current key. Raises HeadLost."""
     try:
-        cursor.execute(END + lock)
+        cursor.execute(query)
+        if cursor.description is None:  # the result of SET
+            cursor.nextset()
         head = cursor.fetchone()
     except DatabaseError as error:
         if "Could not decode" in str(error):  # SQLite's driver, of a text that is none

@@ -23,11 +23,13 @@ NUMBERS_REUSED = "later events have taken their numbers"
 
 @dataclass(frozen=True, slots=True)
 class ChainPosition:
-    """A place in the chain: an event's number and digest, and the key that is current after it (empty if unknown)."""
+    """A place in the chain: an event's number and digest, and the key that is current after it (empty if unknown).
+    `witness`: what recorded a place that the chain must still have."""
 
     seq: int = 0
     digest: str = GENESIS
     key_id: str = ""
+    witness: str = field(default="an anchor", compare=False)
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class ChainVerifier:
 
     `keys`: all of AUDIT_KEYS. Before there were activations their order alone said that a key was replaced, and a
     start without a key uses it until the first activation. `start`: the place before the first row. `anchors`: the
-    places that anchors recorded, by number. `differing`: which columns of a row differ in meaning from its text;
+    places that anchors and others recorded, by number. `differing`: which columns of a row differ in meaning from its text;
     called where the database says that they may.
     """
 
@@ -115,9 +117,8 @@ class ChainVerifier:
             self.findings.add(IssueKind.EDITED, *self._renumbered, detail="seq")
         latest = max(self.anchors, default=0)
         if latest > max(head.seq if head else 0, self.position.seq):
-            self.findings.add(
-                IssueKind.ROLLED_BACK, self.position.seq + 1, latest, "an anchor has seen these events"
-            )
+            detail = f"{self.anchors[latest].witness} has seen these events"
+            self.findings.add(IssueKind.ROLLED_BACK, self.position.seq + 1, latest, detail)
 
     def _is_end(self, head: ChainPosition) -> bool:
         """Whether the rows end here, as far as they can tell: an edited last event has no digest to compare."""
@@ -177,7 +178,7 @@ class ChainVerifier:
             if not self.is_strict and self._age_of(anchor.key_id) < self._age_of(self.key_id):
                 self.key_id = anchor.key_id
             if anchor.digest != sealed:
-                self._another_history(text_seq, "an anchor has seen another event here")
+                self._another_history(text_seq, f"{anchor.witness} has seen another event here")
         self.position = ChainPosition(text_seq, sealed)
 
     def _key_of(self, row: Row) -> str | None:

@@ -19,7 +19,9 @@ from .findings import IntegrityIssue
 from .ledger import sanitize
 from .models import Verification
 from .readable import UNREADABLE
+from .witnesses import is_explained, rows_of_gone_events
 
+WITNESS = "witness"  # the kind of a row that says what an earlier verification has seen, and the ledger lacks
 CLOCKS = timedelta(seconds=5)  # a row further ahead of the clock is no row of ours
 
 
@@ -51,6 +53,11 @@ def stored_rows(rows: QuerySet[Verification]) -> list[Verification]:
 
 def sealed_rows(rows: Iterable[Verification] | None = None) -> list[Verification]:
     """The results that count: sealed with the current key, and not from the future."""
+    return [row for row in witness_rows(rows) if row.kind != WITNESS]
+
+
+def witness_rows(rows: Iterable[Verification] | None = None) -> list[Verification]:
+    """The results that count, and what earlier ones have seen of events that are gone."""
     try:
         key_id, key = sealing_key()
     except KeyMissing:
@@ -66,6 +73,33 @@ def sealed_rows(rows: Iterable[Verification] | None = None) -> list[Verification
     return [
         row for row in (stored_rows(Verification.objects.all()) if rows is None else rows) if is_ours(row)
     ]
+
+
+def save(row: Verification) -> None:
+    """Store the row, sealed."""
+    row.seal_key_id, key = sealing_key()
+    row.seal = seal_of(row, key)
+    row.save()
+
+
+def replace_rows(
+    rows: Iterable[Verification], acknowledgements: Iterable[Acknowledgement], last_seq: int
+) -> None:
+    """Make room for the result of a verification of all, which came to event `last_seq`. What the rows have seen and
+    the ledger lacks stays known, until the rollback is acknowledged; so does what they have seen beyond: it may be an
+    edited event, which is cut off next."""
+    sealed = witness_rows(rows)
+    gone = rows_of_gone_events(sealed)
+    open_rows = [
+        row
+        for row in sealed
+        if (row in gone or row.seq > last_seq) and not is_explained(row, acknowledgements)
+    ]
+    Verification.objects.all().delete()
+    if open_rows:
+        last = max(open_rows, key=lambda row: row.seq)
+        last.kind, last.count, last.seconds, last.findings = WITNESS, 0, 0, []
+        save(last)
 
 
 def missing_acknowledgements(

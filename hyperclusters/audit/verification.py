@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from . import anchors, archive_checks, clock, indexes, structure
+from . import archive_checks, clock, indexes, structure
 from .acknowledgements import Acknowledgement, acknowledgements, split_findings, trustworthy
 from .chain_verifier import END, ChainPosition, ChainVerifier
 from .event_rows import (
@@ -36,14 +36,16 @@ from .readable import UNREADABLE
 from .results import (
     known_findings,
     missing_acknowledgements,
-    seal_of,
+    replace_rows,
+    save,
     sealed_rows,
-    sealing_key,
     stored_rows,
     unique,
+    witness_rows,
 )
 from .segments import archived_through
 from .vocabulary import EventType, Outcome
+from .witnesses import compare_witnesses, latest_anchor, rows_of_gone_events
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]  # done and total; may raise to end it
@@ -79,15 +81,14 @@ def _unless_archived(verification: Callable[[], Result]) -> Result:
 
 def _verify(progress: Progress, disputes: tuple[IntegrityIssue, ...] = ()) -> Result:
     """`disputes`: findings of an earlier round that name acknowledgements, which then do not count."""
-    known_issues = known_findings(sealed_rows())
+    known_issues, witnesses = known_findings(sealed_rows()), witness_rows()
     acks = [each for each in acknowledgements() if not each.is_covered(disputes)]
     findings = IntegrityIssues()
     anchor_positions: dict[int, ChainPosition] = {}
     try:
         with savepoint():
-            anchor_positions = anchors.compare_anchors(
-                findings, [each.rollback for each in acks if each.rollback]
-            )
+            rollbacks = [each.rollback for each in acks if each.rollback]
+            anchor_positions = compare_witnesses(findings, rollbacks, witnesses)
     except (DatabaseError, *UNREADABLE) as error:
         _unreadable(findings, error, "the records of anchors")
     start = archived_through(findings)
@@ -153,6 +154,8 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     done = max(stored, key=lambda row: row.seq, default=None)
     if not whole or not done or not done.seq or is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
         return verify_whole(progress)
+    if rows_of_gone_events([done]):
+        return verify_whole(progress)
     current = acknowledgements()
     still_open, _ = split_findings(
         known_findings(stored), trustworthy(current, known_findings(stored), done.seq)
@@ -160,7 +163,7 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     if missing_acknowledgements(current, still_open, whole.seq):
         return verify_whole(progress)
     acks = trustworthy(current, (), done.seq)
-    last = anchors.latest([each.rollback for each in acks if each.rollback])
+    last = latest_anchor([each.rollback for each in acks if each.rollback])
     findings = IntegrityIssues()
     start = ChainPosition(done.seq, done.digest, done.chain_key_id)
     anchor_positions = {last.seq: last} if last and last.seq > start.seq else {}
@@ -260,9 +263,9 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     # A finding that part of the ledger does not show again stays known until everything was verified.
     stays = [issue for issue in known_issues if kind == NEW or issue not in result.issues_before]
     issues = unique([*stays, *result.findings])
+    acks = trustworthy(acknowledgements(), issues, position.seq)
     if kind == WHOLE:
-        Verification.objects.filter(kind=NEW).delete()
-    key_id, key = sealing_key()
+        replace_rows(stored, acks, position.seq)
     row = Verification(
         kind=kind,
         at=clock.now(),
@@ -272,11 +275,9 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
         digest=position.digest,
         findings=[issue.as_audit_json() for issue in issues],
         chain_key_id=position.key_id,
-        seal_key_id=key_id,
     )
-    row.seal = seal_of(row, key)
-    row.save()
-    still_open, _ = split_findings(fresh, trustworthy(acknowledgements(), issues, position.seq))
+    save(row)
+    still_open, _ = split_findings(fresh, acks)
     return still_open, () if issues else known_issues
 
 

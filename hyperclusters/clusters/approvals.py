@@ -20,12 +20,14 @@ from .operations.evidence import of_attempts
 from .operations.transitions import StaleState, transition, wake_workers
 
 
-def approval_columns(person: User, project: Project, *, kind: str, token_maker: int | None) -> dict[str, Any]:
+def approval_columns(
+    person: User, project: Project, *, kind: str, clusters: int, token_maker: int | None
+) -> dict[str, Any]:
     """The columns of a new creation that say whether it needs approval. Call it under the lock of `quotas.read_project`.
 
-    `token_maker`: the ID of who made the API token that the request came with.
+    `clusters`: how many clusters the team has without it. `token_maker`: the ID of who made the API token that the request came with.
     """
-    rule = quotas.approval_rule(project.team, type=kind, beside=1)
+    rule = quotas.approval_rule(project.team, type=kind, beside=1, clusters=clusters)
     if not rule:
         return {"approval": Approval.NOT_NEEDED}
     columns = {"approval": Approval.WAITING, "approval_rule": rule, "approval_at": clock.now()}

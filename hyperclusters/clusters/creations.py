@@ -15,7 +15,7 @@ from hyperclusters.access.permissions import Permission, may, require
 from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
+from hyperclusters.modelarts import ClusterType, InvalidRequest, canonical_id, create_request
 
 from . import quotas
 from .approvals import approval_columns
@@ -36,7 +36,7 @@ from .failpoints import failpoint
 from .inventory import AlreadyBound
 from .models import Creation, Evidence, Project, State
 from .operations.creation import CREATIONS
-from .operations.evidence import of_attempts
+from .operations.evidence import flag_denial, of_attempts
 from .operations.resolution import Resolution, cluster_from
 from .operations.transitions import StaleState, transition, wake_workers
 from .readback import hold_until_commit, read_back
@@ -130,17 +130,19 @@ def withdraw(creation: Creation, *, by: User) -> None:
         require(by, Permission.DECIDE, creation.team)
     if creation.state != State.QUEUED:
         raise StaleState(f"creation {creation.pk} is {creation.state}")
-    transition(
-        creation,
-        State.CANCELLED,
-        EventType.CREATE_WITHDRAWN,
-        Outcome.DONE,
-        facts={"by": by, "after": {"sends": creation.attempts}},
-        evidence=of_attempts(creation),
-        settled_at=clock.now(),
-        lease_holder="",
-        lease_expires_at=None,
-    )
+    with transaction.atomic():
+        transition(
+            creation,
+            State.CANCELLED,
+            EventType.CREATE_WITHDRAWN,
+            Outcome.DONE,
+            facts={"by": by, "after": {"sends": creation.attempts}},
+            evidence=of_attempts(creation),
+            settled_at=clock.now(),
+            lease_holder="",
+            lease_expires_at=None,
+        )
+        flag_denial(creation)
 
 
 def look_now(creation: Creation, *, by: User) -> None:
@@ -153,11 +155,13 @@ def look_now(creation: Creation, *, by: User) -> None:
             wake_workers()
 
 
-def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -> None:
+def decide(
+    creation: Creation, *, by: User, cluster_id: str, reason: str = "", seen_version: int | None = None
+) -> None:
     """Choose the candidate that an undecided creation made; empty: none of them. Raises NotPermitted, NotACandidate,
-    StaleState."""
+    StaleState. `seen_version`: of the candidates that the person saw."""
     require(by, Permission.DECIDE, creation.team)
-    if creation.state != State.NEEDS_ATTENTION:
+    if creation.state != State.NEEDS_ATTENTION or seen_version not in {None, creation.version}:
         raise StaleState(f"creation {creation.pk} is {creation.state}")
     choice = next((facts for facts in creation.candidates if facts["id"] == cluster_id), None)
     if cluster_id and choice is None:
@@ -194,7 +198,8 @@ def _accept(
     require(person, Permission.CREATE, project.team)
     failpoint("request_checked")
     _require_allowed(person, project, wish)
-    approval = approval_columns(person, project, kind=wish.type, token_maker=token_maker)
+    in_project, in_team = quotas.count(project)
+    approval = approval_columns(person, project, kind=wish.type, clusters=in_team, token_maker=token_maker)
     try:
         creation = Creation.objects.create(
             request_id=request_context.current().request_id,
@@ -208,27 +213,33 @@ def _accept(
     except IntegrityError:
         raise TokenUsed(None) from None
     failpoint("request_saved")
-    is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
-    despite = _require_room(creation, may_share_name=is_shared)
-    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
-    rule = {"approval": {"rule": creation.approval_rule}} if creation.approval_rule else {}
-    facts = _facts(person, project, wish) | {"on": creation, "after": after | rule}
-    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
+    may_share = despite_cluster and may(person, Permission.DECIDE, project.team)
+    despite = _require_name(creation, may_share_name=may_share)
+    quotas.check_room(project, quotas.Totals(in_project + 1, in_team + 1))
+    _record_acceptance(creation, wish, despite)
     failpoint("request_recorded")
     wake_workers()
     return creation
 
 
-def _require_room(creation: Creation, *, may_share_name: bool) -> str:
+def _record_acceptance(creation: Creation, wish: CreateRequest, despite: str) -> None:
+    after: dict[str, Any] = {"state": creation.state, "despite": despite}
+    after["again_of"] = str(creation.again_of.pk) if creation.again_of else ""
+    if creation.approval_rule:
+        after["approval"] = {"rule": creation.approval_rule}
+    facts = _facts(creation.requested_by, creation.project, wish) | {"on": creation, "after": after}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
+
+
+def _require_name(creation: Creation, *, may_share_name: bool) -> str:
     """Store the clusters of its name as its baseline, also gone ones. Returns the live one's ID, if there is one.
-    Raises NameTaken, QuotaReached."""
+    Raises NameTaken."""
     namesakes = list(creation.project.clusters.filter(name=creation.name))
     live = next((cluster for cluster in namesakes if cluster.gone_at is None), None)
     if live and not may_share_name:
         raise NameTaken(live)
-    quotas.check_room(creation.project)
     if namesakes:
-        creation.baseline = [cluster.cluster_id for cluster in namesakes]
+        creation.baseline = [canonical_id(cluster.cluster_id) for cluster in namesakes]
         creation.save(update_fields=["baseline"])
     return live.cluster_id if live else ""
 

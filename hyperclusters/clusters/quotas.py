@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from django.db.models import Count
 
@@ -31,38 +32,65 @@ def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:
     return fields
 
 
-def approval_rule(team: Team, *, type: str, beside: int) -> str:  # noqa: A002 -- as above
+def approval_rule(team: Team, *, type: str, beside: int, clusters: int | None = None) -> str:  # noqa: A002 -- as above
     """The team's rule by which this creation needs another admin's approval, such as `type:ECS` or `count:20`; empty:
-    none. `beside`: 1 for a creation that is not stored yet. A type that is not stated may become any."""
+    none. `beside`: 1 for a creation that is not stored yet. `clusters`: as `used_by`, which is asked if it is not given. A
+    type that is not stated may become any."""
     if team.approval_types and (not type or type in team.approval_types):
         return f"type:{type}"
-    if team.approval_from is not None and used_by(team) + beside >= team.approval_from:
-        return f"count:{team.approval_from}"
-    return ""
+    if team.approval_from is None:
+        return ""
+    number = beside + (used_by(team) if clusters is None else clusters)
+    return f"count:{team.approval_from}" if number >= team.approval_from else ""
 
 
 def read_project(project: Project, *, for_approval: bool) -> Project:
     """The project and its team as they are now. What has a quota is locked until the transaction ends, so that counting
     waits for adding; `for_approval`: so is a team whose rule about approvals counts clusters.
 
-    A first quota that is set at this moment can be missed at the click. It is not before the call: there this reads again.
+    `project` as it was read a moment ago says what to lock: a rule that came since then takes a second statement. A
+    first quota that is set at this moment can be missed at the click. It is not before the call: there this reads again.
     """
     rows = Project.objects.select_related("team")
-    current = rows.get(pk=project.pk)
-    team = current.team
-    of = ["self"] if current.quota is not None else []
-    if team.quota is not None or (for_approval and team.approval_from is not None):
-        of.append("team")
-    # Not against foreign keys: an insertion may wait for a creation that settles, and its cluster refers to the project.
-    return rows.select_for_update(of=of, no_key=True).get(pk=project.pk) if of else current
+    to_lock, current = _to_lock(project, for_approval=for_approval), None
+    while current is None or not set(to_lock).issuperset(_to_lock(current, for_approval=for_approval)):
+        to_lock = _to_lock(current or project, for_approval=for_approval)
+        # Not against foreign keys: an insertion may wait for a creation that settles, and its cluster refers to the project.
+        current = (rows.select_for_update(of=to_lock, no_key=True) if to_lock else rows).get(pk=project.pk)
+    return current
 
 
-def check_room(project: Project) -> None:
+def _to_lock(project: Project, *, for_approval: bool) -> tuple[str, ...]:
+    team = project.team
+    counts = team.quota is not None or (for_approval and team.approval_from is not None)
+    return ("self",) * (project.quota is not None) + ("team",) * counts
+
+
+class Totals(NamedTuple):
+    """How much of the quotas of a project and its team is used."""
+
+    in_project: int
+    in_team: int
+
+
+def count(project: Project) -> Totals:
+    """By one statement. What no rule asks for is not counted: it is 0. `project` as `read_project` gives it."""
+    team = project.team
+    if team.quota is not None or team.approval_from is not None:
+        counts = _usage("project", project__team=team)
+    elif project.quota is not None:
+        counts = _usage("project", project=project)
+    else:
+        return Totals(0, 0)
+    return Totals(counts[project.pk], counts.total())
+
+
+def check_room(project: Project, totals: Totals) -> None:
     """Raise QuotaReached if the project or its team has more than its quota. `project` as `read_project` gives it."""
-    if project.quota is not None and count_used(project) > project.quota:
+    if project.quota is not None and totals.in_project > project.quota:
         raise QuotaReached(project.quota)
     team = project.team
-    if team.quota is not None and used_by(team) > team.quota:
+    if team.quota is not None and totals.in_team > team.quota:
         raise QuotaReached(team.quota, team)
 
 
@@ -78,12 +106,17 @@ def used_by(team: Team) -> int:
 
 def usage(field: str, ids: Iterable[int]) -> Counter[int]:
     """Clusters that exist and creations that may become one, of each of these IDs. `field`: "project" or
-    "project__team".
+    "project__team"."""
+    return _usage(field, **{f"{field}__in": ids})
 
-    The creations come first: one that becomes a cluster between the two queries is counted twice, never not at all.
-    """
+
+def _usage(field: str, **conditions: Any) -> Counter[int]:
+    """One statement sees one moment: a creation that becomes a cluster meanwhile is counted once."""
+    creations, clusters = (
+        rows.filter(**conditions).order_by().values(field).annotate(n=Count("pk")).values_list(field, "n")
+        for rows in (Creation.objects.unresolved(), Cluster.objects.present())
+    )
     counts: Counter[int] = Counter()
-    for rows in (Creation.objects.unresolved(), Cluster.objects.present()):
-        of_these = rows.filter(**{f"{field}__in": ids}).order_by().values(field)
-        counts.update(dict(of_these.annotate(n=Count("pk")).values_list(field, "n")))
+    for key, number in creations.union(clusters, all=True):
+        counts[key] += number
     return counts

@@ -28,9 +28,10 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import HyperCluster, canonical_id
 
 from .failpoints import failpoint
-from .models import Cluster, ClusterListing, Deletion, DeletionState, Network, Project, State
+from .models import Cluster, ClusterListing, Creation, Deletion, DeletionState, Network, Project, State
 from .models.inventory import ClusterQuerySet
 from .operations.evidence import flag_contradictions
+from .operations.sightings import is_sought, remember
 
 BATCH = 200  # rows that one transaction writes: SQLite has one writer at a time, and people wait for it
 SEEN_AT_ONCE = 1000  # rows of which one transaction writes nothing but when they were seen
@@ -40,7 +41,7 @@ LEASE = timedelta(seconds=30)  # for the next batch, beyond the lease that the c
 EVENT_NETWORKS = 100  # networks that one event names
 
 # In these states a creation may have made a cluster that is not bound to it yet.
-LOST_NAMES = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
+OPEN = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 
 T = TypeVar("T")
 Defaults = dict[str, bool | None]  # networks by subnet ID: whether it is the default, None where never stated
@@ -182,9 +183,8 @@ def _batches(items: Iterable[HyperCluster]) -> Iterator[list[HyperCluster]]:
 
 
 def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: datetime) -> None:
-    # Names first, then clusters: a creation that is settled in between shows in the second read.
-    lost = list(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", "reported_ids"))
-    searched = {name for name, _ in lost} | {cluster_id for _, ids in lost for cluster_id in ids}
+    # Creations first, then clusters: a creation that is settled in between shows in the second read.
+    creations = list(source.project.creations.filter(state__in=OPEN).with_related())
     by_id = _rows_by_id(source.project, Cluster.objects.with_ids(item.id for item in batch))
     deleted_here = _deleted_here([cluster for cluster in by_id.values() if cluster.gone_at], at)
     new, seen, back = [], [], []
@@ -192,7 +192,7 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
     for item in batch:
         cluster = by_id.get(canonical_id(item.id))
         if cluster is None:
-            if not searched & {item.name, item.id}:
+            if not _is_left_to_search(creations, item):
                 new.append(item)
             continue
         newer = clock.is_since(cluster.seen_at, at) or clock.is_since(cluster.gone_at, at)
@@ -212,6 +212,17 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
     Cluster.objects.filter(pk__in=back).update(gone_at=None)
     write_networks(networks)
     _add(source, new, at)
+
+
+def _is_left_to_search(creations: Sequence[Creation], item: HyperCluster) -> bool:
+    """Whether a new cluster stays out of our copy, as a creation is still looking for it: for half an hour at most, and
+    not while a person must choose. Either way it becomes a candidate."""
+    seekers = [creation for creation in creations if is_sought(creation, item)]
+    is_remembered = all(remember(creation, item) for creation in seekers)
+    is_searching = any(
+        creation.state != State.NEEDS_ATTENTION and creation.overdue_at is None for creation in seekers
+    )
+    return is_searching or not is_remembered
 
 
 def _add(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:

@@ -262,8 +262,8 @@ class Client:
         return to_sign | others
 
     def _named_ids(self, reply: RawResponse) -> tuple[str, ...]:
-        """The IDs of the clusters that a create's answer may mean. An answer with status 4xx means none."""
-        if reply.status is None or 400 <= reply.status <= 499:
+        """The IDs of the clusters that a create's answer may mean, a refusal's included."""
+        if reply.status is None:
             return ()
         is_success = 200 <= reply.status <= 299
         return parsing.named_ids(reply.body, reply.headers.get("location", ""), in_words=is_success)

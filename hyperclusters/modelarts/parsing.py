@@ -6,6 +6,7 @@ Everything here takes bytes from outside and either returns a value or raises `M
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -22,7 +23,8 @@ _COUNTS = ("count", "total_count", "total")
 _REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
 _NO_CAPACITY = Capacity("", "", "", None)
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-_NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"', re.IGNORECASE)
+_NAMED_ID = re.compile(r'"id"\s*:\s*(?:"([^"]*)"|(\d+)(?![\d.e]))', re.ASCII | re.IGNORECASE)
+_ID_KEYS = {"id", "clusterid", "hyperclusterid"}  # without `_` and `-`, in lower case
 _ANY_UUID = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.ASCII | re.IGNORECASE
 )
@@ -60,8 +62,12 @@ def read_shown(body: bytes, cluster_id: str) -> HyperCluster:
 
 
 def read_created(body: bytes, name: str) -> HyperCluster:
-    """The hyper cluster of a create's answer; another name than the requested one proves nothing."""
-    cluster = read_cluster(body)
+    """The hyper cluster of a create's answer; another name than the requested one, or an ID that is no text, proves
+    nothing."""
+    data = read_object(body)
+    cluster = _cluster(data)
+    if not isinstance(data["id"], str):
+        raise MalformedError("bad_id")
     if cluster.name != name:
         raise MalformedError("wrong_name")
     return cluster
@@ -78,7 +84,7 @@ def named_ids(body: bytes, location: str = "", *, in_words: bool = True) -> tupl
     with suppress(ValueError, RecursionError):
         text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
     is_usable = grammar.is_safe_id if in_words else grammar.is_cluster_id
-    ids = list(filter(is_usable, map(str.strip, _NAMED_ID.findall(text))))
+    ids = [value for pair in _NAMED_ID.findall(text) if is_usable(value := "".join(pair).strip())]
     ids = ids or _ANY_UUID.findall(f"{text} {location}" if in_words else location)
     return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]
 
@@ -92,7 +98,8 @@ def _unpack(body: bytes) -> bytes:
 
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
-    """All hyper clusters of a list. One bad row makes it malformed: a part proves nothing."""
+    """All hyper clusters of a list. One bad row makes it malformed, and so does a row elsewhere in the answer, such as
+    under another spelling of `hyper_clusters`: a part proves nothing."""
     data = read_object(body)
     counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
     rows = data.get("hyper_clusters")
@@ -106,8 +113,11 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
         clusters = tuple(dict.fromkeys(_cluster(row) for row in rows))
     except MalformedError as error:
         raise MalformedError("bad_row") from error
-    if len({cluster.id for cluster in clusters}) != len(clusters):
+    ids = {cluster.id for cluster in clusters}
+    if len(ids) != len(clusters):
         raise MalformedError("contradicting_rows")
+    if not ids.issuperset(map(grammar.canonical_id, _row_ids({**data, "hyper_clusters": None}))):
+        raise MalformedError("incomplete_list")
     return clusters
 
 
@@ -187,10 +197,23 @@ def _says_empty(data: dict[str, Any], counts: list[int]) -> bool:
     return "hyper_clusters" in data or (0 in counts and set(data) <= set(_COUNTS))
 
 
+def _row_ids(data: Any) -> Iterator[str]:
+    """The IDs of all objects that are in a list, at any depth."""
+    rest = [data]
+    for each in rest:  # grows meanwhile: an answer can be nested deeper than calls can
+        parts = list(each.values()) if isinstance(each, dict) else each
+        rest += (part for part in parts if isinstance(part, dict | list))
+        for row in parts if isinstance(each, list) else ():
+            named = row.items() if isinstance(row, dict) else ()
+            yield from (str(value) for key, value in named if re.sub("[-_]", "", key).lower() in _ID_KEYS)
+
+
 def _cluster(data: Any) -> HyperCluster:
     if not isinstance(data, dict):
         raise MalformedError("bad_shape")
     cluster_id, name = data.get("id"), data.get("name")
+    if type(cluster_id) is int:
+        cluster_id = str(cluster_id)
     if not grammar.is_safe_id(cluster_id):
         raise MalformedError("bad_id")
     if not (isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()):

@@ -108,8 +108,8 @@ class Exchange:
 
     `signed_at` is the `X-Sdk-Date` sent: UTC, whole seconds. `status` is None if no answer began; `body` is the
     answer's start, at most 4,096 characters, unprintable ones as escapes such as `\\x00`; `elapsed` is in seconds;
-    `server_date` is the answer's `Date` header. `cluster_ids` are the IDs in an answer to a create that
-    is no error of the request, readable or not: candidates for what the create made.
+    `server_date` is the answer's `Date` header. `cluster_ids` are the IDs in an answer to a create,
+    readable or not: candidates for what the create made.
     """
 
     request: Request

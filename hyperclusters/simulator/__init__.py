@@ -1,7 +1,8 @@
 """A faithful local ModelArts for the demo and for tests. Imports nothing else of this repository."""
 
-from .behaviours import BehaviourError, Behaviours
+from .behaviours import Behaviours
 from .clusters import Network, SimulatedCluster
+from .fields import BehaviourError
 from .journal import JournalEntry
 from .simulator import Simulator
 

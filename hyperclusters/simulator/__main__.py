@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from .simulator import DEFAULT_ACCESS_KEY, DEFAULT_SECRET_KEY, Simulator
 
-DEFAULT_PORT = "9000"
 HIGHEST_PORT = 65535
 BAD_START = 2
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -31,54 +30,32 @@ def port_number(text: str) -> int:
     return int(text)
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
-    """Parse the command line; environment variables replace missing arguments."""
+def main(arguments: list[str]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code."""
     environ = os.environ
-    parser = Parser(prog="simulator", description="A faithful local ModelArts for the demo and for tests.")
-    parser.add_argument("--port", type=port_number, default=environ.get("SIMULATOR_PORT") or DEFAULT_PORT)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser = Parser(
+        prog="simulator",
+        description="A faithful local ModelArts for the demo and for tests.",
+        epilog="The environment variables SIMULATOR_AK and SIMULATOR_SK are the key that it accepts.",
+    )
+    parser.add_argument("--port", type=port_number, default=environ.get("SIMULATOR_PORT") or "9000")
     parser.add_argument(
         "--data", type=Path, help="folder of the store; without it, one that ends with this process"
     )
-    parser.add_argument(
-        "--access-key",
-        default=environ.get("SIMULATOR_AK") or DEFAULT_ACCESS_KEY,
-        metavar="ID",
-        help="the access key ID; its secret is in the environment variable SIMULATOR_SK",
-    )
-    parser.add_argument(
-        "--project",
-        action="append",
-        dest="projects",
-        metavar="ID",
-        help="a project ID the key may use; any if none",
-    )
-    return parser.parse_args(arguments)
-
-
-def main(arguments: list[str]) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code."""
-    options = parse(arguments)
+    options = parser.parse_args(arguments)
     # Blocked in every thread and waited for in this one: a handler would only run once the main thread wakes,
     # and a signal that the system hands to another thread does not wake it.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    # Not arguments: everybody on the machine can read command lines.
+    key = environ.get("SIMULATOR_AK") or DEFAULT_ACCESS_KEY
+    secret = environ.get("SIMULATOR_SK") or DEFAULT_SECRET_KEY
     try:
-        simulator = Simulator.start(
-            options.data,
-            port=options.port,
-            host=options.host,
-            access_key=options.access_key,
-            # Not an argument: everybody on the machine can read command lines.
-            secret_key=os.environ.get("SIMULATOR_SK") or DEFAULT_SECRET_KEY,
-            projects=options.projects,
-        )
+        simulator = Simulator.start(options.data, port=options.port, access_key=key, secret_key=secret)
     except (OSError, sqlite3.Error) as error:
-        sys.stderr.write(
-            f"simulator: cannot serve on {options.host}:{options.port}, store {options.data}: {error}\n"
-        )
+        sys.stderr.write(f"simulator: cannot serve on {options.port}, store {options.data}: {error}\n")
         return BAD_START
     with simulator:
-        address = f"http://{options.host}:{simulator.port}"
+        address = simulator.endpoint
         sys.stdout.write(
             f"simulator: ModelArts on {address}, store {simulator.data}, help {address}/_simulator/\n"
         )

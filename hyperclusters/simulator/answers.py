@@ -11,8 +11,6 @@ MODELARTS_NOT_FOUND = "ModelArts.6404"
 MODELARTS_EXISTS = "ModelArts.0103"
 MODELARTS_QUOTA = "ModelArts.0106"
 BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-# No code of the vendor is known for this, so none is used.
-SIMULATED_IN_USE = "ModelArts.SIMULATED_IN_USE"
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,10 @@ class Answer:
     reset: bool = False
     raw: bool = False
     pause: float = 0.0
-    paused_part: str = "body"
 
     @property
     def line(self) -> str:
-        """The status with its usual phrase, in WSGI's format."""
+        """The status with its usual phrase."""
         try:
             return f"{self.status} {HTTPStatus(self.status).phrase}"
         except ValueError:
@@ -42,9 +39,9 @@ class Answer:
         return "lost" if self.lost else "raw" if self.raw else str(self.status)
 
     @property
-    def length_header(self) -> tuple[tuple[str, str], ...]:
-        """Content-Length, which an answer without a body by definition must not have."""
-        return () if self.status in BODILESS else (("Content-Length", str(len(self.body))),)
+    def has_body(self) -> bool:
+        """False for an answer that has no body by definition, and so no Content-Length."""
+        return self.status not in BODILESS
 
     def with_header(self, name: str, value: str) -> "Answer":
         return replace(self, headers=(*self.headers, (name, value)))

@@ -47,13 +47,7 @@ class SimulatedCluster:
 
 
 def new_cluster(
-    project_id: str,
-    name: str,
-    cluster_type: str,
-    subnet_ids: tuple[str, ...] = (),
-    *,
-    odd_id: bool = False,
-    cluster_id: str = "",
+    project_id: str, name: str, cluster_type: str, subnet_ids: tuple[str, ...] = (), *, cluster_id: str = ""
 ) -> SimulatedCluster:
     """A cluster that is not stored yet.
 
@@ -62,13 +56,18 @@ def new_cluster(
     """
     networks = tuple(Network(subnet_id, is_default=False) for subnet_id in subnet_ids)
     return SimulatedCluster(
-        id=cluster_id or (f"hyper.cluster_{secrets.token_hex(8)}" if odd_id else str(uuid.uuid4())),
-        project_id=project_id,
-        name=name,
-        type=cluster_type,
-        networks=networks or (Network(str(uuid.uuid4()), is_default=True),),
-        created_at=time.time(),
+        cluster_id or str(uuid.uuid4()),
+        project_id,
+        name,
+        cluster_type,
+        networks or (Network(str(uuid.uuid4()), is_default=True),),
+        time.time(),
     )
+
+
+def odd_id() -> str:
+    """An ID that is safe but not a UUID."""
+    return f"hyper.cluster_{secrets.token_hex(8)}"
 
 
 def add(db: sqlite3.Connection, cluster: SimulatedCluster, *, delay: float = 0, list_lag: float = 0) -> None:
@@ -76,30 +75,18 @@ def add(db: sqlite3.Connection, cluster: SimulatedCluster, *, delay: float = 0, 
     begins = cluster.created_at + delay if delay else 0
     listed = cluster.created_at + delay + list_lag if delay or list_lag else 0
     networks = json.dumps([[net.subnet_id, net.is_default] for net in cluster.networks])
+    facts = (cluster.id, cluster.project_id, cluster.name, cluster.type, networks, cluster.created_at + delay)
     db.execute(
-        "INSERT INTO clusters (id, project_id, name, type, networks, created_at, exists_from, listed_from) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            cluster.id,
-            cluster.project_id,
-            cluster.name,
-            cluster.type,
-            networks,
-            cluster.created_at + delay,
-            begins,
-            listed,
-        ),
+        f"INSERT INTO clusters ({_COLUMNS}, exists_from, listed_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
+        (*facts, begins, listed),
     )
 
 
 def remove(db: sqlite3.Connection, cluster_id: str, *, delay: float = 0) -> bool:
     """End a cluster `delay` seconds from now; False if there is none with this ID."""
     cluster = find(db, cluster_id)
-    if cluster:
-        db.execute(
-            "UPDATE clusters SET exists_until = ? WHERE id = ?",
-            (time.time() + delay if delay else 0, cluster_id),
-        )
+    ends = time.time() + delay if delay else 0
+    db.execute("UPDATE clusters SET exists_until = ? WHERE id = ?", (ends, cluster_id))
     return cluster is not None
 
 
@@ -129,14 +116,8 @@ def _select(db: sqlite3.Connection, condition: str, **values: str | None) -> lis
 
 
 @lru_cache(maxsize=50_000)
-def _cluster(
-    id: str,  # noqa: A002 - the column's name
-    project_id: str,
-    name: str,
-    type: str,  # noqa: A002 - the column's name
-    networks: str,
-    created_at: float,
-) -> SimulatedCluster:
+def _cluster(*row: Any) -> SimulatedCluster:
     """A stored cluster. It never changes, and lists name the same ones repeatedly."""
+    cluster_id, project_id, name, cluster_type, networks, created_at = row
     rows = tuple(Network(subnet_id, bool(default)) for subnet_id, default in json.loads(networks))
-    return SimulatedCluster(id, project_id, name, type, rows, created_at)
+    return SimulatedCluster(cluster_id, project_id, name, cluster_type, rows, created_at)

@@ -1,76 +1,142 @@
 """Faults: explicit, one-off or permanent ways in which an answer, or the effect behind it, goes wrong."""
 
-import base64
-import dataclasses
 import json
 import random
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
-from .answers import Answer, gateway_error, modelarts_error
-from .api import Call
-from .behaviours import BehaviourError
-from .fault_kinds import KINDS, MATCHERS
-from .garbage import corrupt, pad
+from .answers import JSON_TYPE, Answer, gateway_error, modelarts_error
+from .fields import (
+    BehaviourError,
+    field_of,
+    fields_of,
+    number,
+    one_of,
+    optional,
+    read,
+    text,
+    true_or_false,
+    whole_number,
+)
+from .garbage import GARBAGE
+from .grammar import CALLS, Call
 
+SECONDS = number(most=24 * 3600.0)
+OVERSIZE = 2 * 1024 * 1024
+MATCHERS = ("call", "times", "name", "project", "probability", "seed")
 THROTTLING_TEXT = (
     "The throttling threshold has been reached: policy user over ratelimit,limit:100,time:1 minute"
 )
 # What the vendor's gateway is known to say with a status. Any other is worded as ModelArts words
 # errors, with a code made up from the status.
 GATEWAY_ERRORS: dict[int, tuple[str, str]] = {
-    HTTPStatus.UNAUTHORIZED: (
-        "APIGW.0301",
-        "Incorrect IAM authentication information: verify aksk signature fail",
-    ),
-    HTTPStatus.FORBIDDEN: ("APIGW.0302", "The project of the path is not one that this key may use"),
-    HTTPStatus.TOO_MANY_REQUESTS: ("APIGW.0308", THROTTLING_TEXT),
-    HTTPStatus.BAD_GATEWAY: ("APIGW.0201", "Bad gateway: the backend closed the connection"),
-    HTTPStatus.GATEWAY_TIMEOUT: ("APIGW.0201", "Backend timeout"),
+    401: ("APIGW.0301", "Incorrect IAM authentication information: verify aksk signature fail"),
+    403: ("APIGW.0302", "The project of the path is not one that this key may use"),
+    429: ("APIGW.0308", THROTTLING_TEXT),
+    502: ("APIGW.0201", "Bad gateway: the backend closed the connection"),
+    504: ("APIGW.0201", "Backend timeout"),
 }
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """A kind of fault: its meaning, the fields of a fault that count for it, and their defaults if others."""
+
+    meaning: str
+    parameters: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+KINDS = {
+    "latency": FaultKind("The answer takes longer. Adds to any other fault.", ("before", "after")),
+    "lost_answer": FaultKind(
+        "Observed: the deed is done; the connection closes without an answer.", ("reset",)
+    ),
+    "lost_request": FaultKind(
+        "Observed: the connection closes after the request was read, and nothing is done.",
+        ("reset",),
+        {"deed": False},
+    ),
+    "late_deed": FaultKind(
+        "Observed: the connection closes, and the deed takes hold later, restarts or not.", ("seconds",)
+    ),
+    "error": FaultKind(
+        "Documented: an error status with a body as the vendor's gateway or ModelArts words it.",
+        ("status", "deed", "retry_after", "error_code", "error_msg"),
+        {"deed": False, "status": 503},
+    ),
+    "garbage": FaultKind(
+        "The body is not what was promised.", ("kind", "deed", "status", "body", "content_type")
+    ),
+    "oversized": FaultKind(f"The honest body, padded with spaces to {OVERSIZE} bytes.", ("deed",)),
+    "drip": FaultKind("The answer comes one byte at a time.", ("seconds", "deed")),
+    "raw_answer": FaultKind(
+        "These bytes go out instead of any HTTP answer; then the connection closes.", ("body", "deed")
+    ),
+}
+
+
+def _header_text(name: str, value: Any) -> str:
+    header = text(name, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    if not header.isascii() or not header.isprintable():
+        raise BehaviourError(f"{name} must be printable ASCII: it becomes a header")
+    return header
+
+
+def _bytes(name: str, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else text(name, value).encode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True)
 class Fault:
     """One rule: which requests it applies to, and what happens to them. Which fields count depends on `fault`."""
 
-    fault: str
-    call: str = "any"
-    times: int | None = None
-    name: str | None = None
-    project: str | None = None
-    probability: float = 1.0
-    seed: int = 0
-    before: float = 0.0
-    after: float = 0.0
-    seconds: float = 1.0
-    status: int | None = None
-    deed: bool = True
-    retry_after: str | None = None
-    error_code: str | None = None
-    error_msg: str | None = None
-    kind: str = "html"
-    body: bytes = b""
-    content_type: str = "application/json"
-    size: int = 2 * 1024 * 1024
-    part: str = "body"
-    reset: bool = False
+    fault: str = field_of("", one_of(*KINDS), "the kind of fault")
+    call: str = field_of("any", one_of("any", *CALLS), f"any, {', '.join(CALLS)}")
+    times: int | None = field_of(None, optional(whole_number(1)), "strike the next N requests, then no more")
+    name: str | None = field_of(None, optional(text), "only requests about a cluster of this name")
+    project: str | None = field_of(None, optional(text), "only requests of this project ID")
+    probability: float = field_of(1.0, number(most=1.0), "strike with this chance, 0 to 1")
+    seed: int = field_of(0, whole_number(), "makes the chance repeatable")
+    before: float = field_of(0.0, SECONDS, "seconds from accepting to the deed")
+    after: float = field_of(0.0, SECONDS, "seconds from the deed to the answer")
+    seconds: float = field_of(1.0, SECONDS, "seconds until the deed, or between two bytes")
+    status: int | None = field_of(
+        None, whole_number(200, 599), "the status; 503 for an error, else the honest one if left out"
+    )
+    deed: bool = field_of(True, true_or_false, "whether the deed is done all the same")
+    retry_after: str | None = field_of(
+        None, optional(_header_text), "a Retry-After header, which is undocumented"
+    )
+    error_code: str | None = field_of(None, optional(text), "another error_code")
+    error_msg: str | None = field_of(None, optional(text), "another error_msg")
+    kind: str = field_of("html", one_of(*GARBAGE, "custom"), f"{', '.join(GARBAGE)}, custom")
+    body: bytes = field_of(b"", _bytes, "the bytes of a raw answer or of garbage of the kind custom")
+    content_type: str = field_of(JSON_TYPE, _header_text, "the Content-Type of garbage of the kind custom")
+    reset: bool = field_of(False, true_or_false, "close by a TCP reset")
 
     @property
     def title(self) -> str:
         """The rule's name in the journal."""
-        detail = {"error": self.status, "garbage": self.kind, "drip": self.part}.get(self.fault)
+        detail = {"error": self.status, "garbage": self.kind}.get(self.fault)
         return f"{self.fault} {detail}" if detail else self.fault
+
+    @property
+    def delay(self) -> float | None:
+        """When the effect happens: 0 for now, seconds from now, or None for never."""
+        if self.fault == "late_deed":
+            return self.seconds
+        return 0.0 if self.deed else None
 
     def as_json(self) -> dict[str, Any]:
         """The rule as it can be posted again: the fields that count for it."""
         names = ["fault", *MATCHERS, *KINDS[self.fault].parameters]
-        content = {name: value for name, value in asdict(self).items() if name in names}
+        content = {name: value for name, value in asdict(self).items() if name in names and value is not None}
         if "body" in content:
-            content["body_base64"] = base64.b64encode(content.pop("body")).decode()
+            content["body"] = self.body.decode("utf-8", "surrogateescape")
         return content
 
     def meets(self, call: Call, name: str) -> bool:
@@ -82,40 +148,33 @@ class Fault:
         )
 
 
-def read(content: Mapping[str, Any]) -> Fault:
-    """Parse a rule from a person or a test. Raises BehaviourError with a sentence."""
-    kind = KINDS.get(str(content.get("fault")))
-    if kind is None:
-        raise BehaviourError(f"there is no fault {content.get('fault')!r}; there are: {', '.join(KINDS)}")
-    content = dict(content)
-    if "body_base64" in content and "body" not in content:
-        content["body"] = _decode(content.pop("body_base64"))
-    allowed = {**MATCHERS, **kind.parameters}
-    checked = {}
-    for name, value in content.items():
-        if name == "fault":
-            continue
-        if name not in allowed:
-            raise BehaviourError(
-                f"{content['fault']} has no parameter {name!r}; it has: {', '.join(allowed)}"
-            )
-        checked[name] = None if value is None and allowed[name].optional else allowed[name].check(name, value)
-    return Fault(**{**kind.defaults, **checked, "fault": content["fault"]})
+FIELDS = fields_of(Fault)
 
 
-def add(db: sqlite3.Connection, fault: Fault) -> None:
-    """Add a rule after the existing ones."""
+def parse(content: Mapping[str, Any]) -> Fault:
+    """The rule that a person or a test gives. Raises BehaviourError."""
+    kind = KINDS[FIELDS["fault"].check("fault", content.get("fault"))]
+    names = ("fault", *MATCHERS, *kind.parameters)
+    return Fault(
+        **{**kind.defaults, **read({name: FIELDS[name] for name in names}, content, base=kind.defaults)}
+    )
+
+
+def add(db: sqlite3.Connection, content: Mapping[str, Any]) -> Fault:
+    """Add a rule after the existing ones. Raises BehaviourError."""
+    fault = parse(content)
     rule = json.dumps(fault.as_json())
     db.execute("INSERT INTO faults (rule, times_left) VALUES (?, ?)", (rule, fault.times))
+    return fault
 
 
-def replace(db: sqlite3.Connection, rules: Any) -> None:
+def replace_all(db: sqlite3.Connection, rules: Any) -> None:
     """Replace all rules by these. Raises BehaviourError."""
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise BehaviourError("faults must be a list of objects")
     db.execute("DELETE FROM faults")
     for rule in rules:
-        add(db, read(rule))
+        add(db, rule)
 
 
 def rules_in_force(db: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -129,57 +188,17 @@ def claim(db: sqlite3.Connection, call: Call, name: str) -> tuple[list[Fault], F
     latencies: list[Fault] = []
     striking: Fault | None = None
     for row in db.execute("SELECT * FROM faults ORDER BY number").fetchall():
-        fault = read(json.loads(row["rule"]))
+        fault = parse(json.loads(row["rule"]))
         is_latency = fault.fault == "latency"
         if not fault.meets(call, name) or (striking and not is_latency) or not _is_due(db, row, fault):
             continue
-        _count_down(db, row)
+        db.execute("UPDATE faults SET times_left = times_left - 1 WHERE number = ?", (row["number"],))
         if is_latency:
             latencies.append(fault)
         else:
             striking = fault
+    db.execute("DELETE FROM faults WHERE times_left <= 0")
     return latencies, striking
-
-
-def deed_delay(fault: Fault | None) -> float | None:
-    """When the effect happens under a fault: 0 for now, seconds from now, or None for never."""
-    if fault is None:
-        return 0.0
-    if fault.fault == "late_deed":
-        return fault.seconds
-    return 0.0 if fault.deed else None
-
-
-def apply_fault(fault: Fault, honest: Answer, request_id: str) -> Answer:
-    """The answer that is sent instead of the honest one."""
-    match fault.fault:
-        case "error":
-            answer = _error(fault, request_id)
-        case "late_deed":
-            answer = _error(fault, request_id) if fault.status else Answer(0, lost=True)
-        case "drip":
-            answer = dataclasses.replace(honest, pause=fault.seconds, paused_part=fault.part)
-        case "garbage":
-            answer = corrupt(fault.kind, honest, fault.body, fault.content_type, fault.status)
-        case "oversized":
-            answer = pad(honest, fault.size)
-        case "raw_answer":
-            answer = Answer(0, fault.body, raw=True)
-        case _:
-            answer = Answer(0, lost=True, reset=fault.reset)
-    return answer
-
-
-def _error(fault: Fault, request_id: str) -> Answer:
-    status = fault.status or HTTPStatus.SERVICE_UNAVAILABLE
-    defaults = GATEWAY_ERRORS.get(status)
-    code, message = defaults or (f"ModelArts.{status}0000", "The service failed to handle the request")
-    code, message = fault.error_code or code, fault.error_msg or message
-    if defaults:
-        answer = gateway_error(status, code, message, request_id)
-    else:
-        answer = modelarts_error(code, message, status)
-    return answer if fault.retry_after is None else answer.with_header("Retry-After", fault.retry_after)
 
 
 def _is_due(db: sqlite3.Connection, row: sqlite3.Row, fault: Fault) -> bool:
@@ -191,15 +210,44 @@ def _is_due(db: sqlite3.Connection, row: sqlite3.Row, fault: Fault) -> bool:
     return coin.random() < fault.probability
 
 
-def _count_down(db: sqlite3.Connection, row: sqlite3.Row) -> None:
-    if row["times_left"] is None:
-        return
-    db.execute("UPDATE faults SET times_left = times_left - 1 WHERE number = ?", (row["number"],))
-    db.execute("DELETE FROM faults WHERE times_left <= 0")
+def apply_fault(fault: Fault, honest: Answer, request_id: str) -> Answer:
+    """The answer that is sent instead of the honest one."""
+    match fault.fault:
+        case "error":
+            answer = _error(fault, request_id)
+        case "drip":
+            answer = replace(honest, pause=fault.seconds)
+        case "garbage":
+            answer = _garbage(fault, honest)
+        case "oversized":
+            answer = replace(honest, status=_status_with_body(honest), body=honest.body.ljust(OVERSIZE))
+        case "raw_answer":
+            answer = Answer(0, fault.body, raw=True)
+        case _:
+            answer = Answer(0, lost=True, reset=fault.reset)
+    return answer
 
 
-def _decode(text: Any) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (ValueError, TypeError) as error:
-        raise BehaviourError("body_base64 must be base64") from error
+def _error(fault: Fault, request_id: str) -> Answer:
+    status = fault.status or HTTPStatus.SERVICE_UNAVAILABLE
+    made_up = (f"ModelArts.{status}0000", "The service failed to handle the request")
+    code, message = GATEWAY_ERRORS.get(status, made_up)
+    code, message = fault.error_code or code, fault.error_msg or message
+    if status in GATEWAY_ERRORS:
+        answer = gateway_error(status, code, message, request_id)
+    else:
+        answer = modelarts_error(code, message, status)
+    return answer if fault.retry_after is None else answer.with_header("Retry-After", fault.retry_after)
+
+
+def _garbage(fault: Fault, honest: Answer) -> Answer:
+    types = {"html": "text/html", "custom": fault.content_type}
+    headers = (("Content-Type", types[fault.kind]),) if fault.kind in types else honest.headers
+    usual = HTTPStatus.OK if fault.kind == "error_code_200" else _status_with_body(honest)
+    body = fault.body if fault.kind == "custom" else GARBAGE[fault.kind](honest.body)
+    return Answer(fault.status or usual, body, headers)
+
+
+def _status_with_body(honest: Answer) -> int:
+    """A 204 cannot carry a body, so what takes its place needs another status."""
+    return HTTPStatus.OK if honest.status == HTTPStatus.NO_CONTENT else honest.status

@@ -1,103 +1,39 @@
-"""The documented grammar, always matched as a whole."""
+"""The calls of the simulated API, as documented: their paths, and what they take."""
 
-import json
 import re
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
-CallKind = Literal[
-    "create", "list", "show", "delete", "hyperinstances", "groups", "capacity", "traces", "projects"
-]
-CALL_KINDS: tuple[str, ...] = get_args(CallKind)
+from .fields import BehaviourError, Field, list_of, matching, one_of, read, text
+from .http_request import Request
+
 TYPES = ("HPS", "ECS")
 DEFAULT_TYPE = "HPS"
+PROJECT_ID = matching(r"[A-Za-z0-9-]{1,64}")
+NAME = matching(r"[-_.a-zA-Z0-9]{1,64}")
+SUBNET_ID = matching(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+LONGEST_CLUSTER_ID = 64
 
-PROJECT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-NAME = re.compile(r"[-_.a-zA-Z0-9]{1,64}")
-SUBNET_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-CLUSTER_ID = re.compile(r".{1,64}", re.DOTALL)
-PATH = re.compile(
-    r"/v1/([^/]+)/dev-servers/"
-    r"(?:hyper-clusters(?:/([^/]+))?|hyperinstance/(all|groups|cluster-capacity-evaluations))"
-)
-IAM_PATH = "/v3/auth/projects"
-CTS_PATH = re.compile(r"/v3/([^/]+)/traces")
-
-METHODS: dict[bool, dict[str, CallKind]] = {
-    False: {"POST": "create", "GET": "list"},
-    True: {"GET": "show", "DELETE": "delete"},
-}
-HYPERINSTANCE_METHODS: dict[str, dict[str, CallKind]] = {
-    "all": {"GET": "hyperinstances"},
-    "groups": {"GET": "groups"},
-    "cluster-capacity-evaluations": {"POST": "capacity"},
-    "traces": {"GET": "traces"},
-    "projects": {"GET": "projects"},
-}
-MOST_CAPACITY_IDS = 5
-LONGEST_CAPACITY_ID = 128
-MOST_TRACES = 200
-TRACE_NUMBERS = {"limit": "10", "from": "0", "to": "253402300799000"}
-TRACE_FILTERS = ("service_type", "user", "resource_id", "resource_name", "trace_name")
+# The create page documents the default of `type` as "N/A". HPS here, because list, show and delete default to HPS: a
+# caller who never says a type then finds what it made.
+TYPE = {"type": Field(one_of(*TYPES), DEFAULT_TYPE)}
+CREATE = {**TYPE, "name": Field(NAME), "hyper_cluster_subnet_id": Field(SUBNET_ID, None)}
 CAPACITY_FILTERS = ("flavor", "availability_zone", "resource_flavor")
-
-
-class InvalidParameterError(ValueError):
-    """A part of the request breaks the grammar; the text says which."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The target of a path: the clusters of a project, one of them, or what is reported besides. IAM's names no
-    project."""
-
-    project_id: str
-    cluster_id: str | None
-    hyperinstances: str | None = None  # a key of HYPERINSTANCE_METHODS
-
-    @property
-    def methods(self) -> dict[str, CallKind]:
-        if self.hyperinstances:
-            return HYPERINSTANCE_METHODS[self.hyperinstances]
-        return METHODS[self.cluster_id is not None]
-
-
-@dataclass(frozen=True)
-class CreateBody:
-    """The content of a create."""
-
-    name: str
-    type: str
-    subnet_id: str | None
-
-
-@dataclass(frozen=True)
-class CapacityBody:
-    """The content of a request for capacities: of which clusters, and which rows. No IDs: of every cluster."""
-
-    cluster_ids: tuple[str, ...]
-    filters: dict[str, str]
-
-
-@dataclass(frozen=True)
-class TraceQuery:
-    """The query of a request for traces: at most so many, between these milliseconds, with these values."""
-
-    limit: int
-    since: int
-    until: int
-    filters: dict[str, str]
-
-
-def read_path(path: str) -> Target | None:
-    """The target of a path, or None if the vendor has no such path."""
-    if path == IAM_PATH:
-        return Target("", None, "projects")
-    if match := CTS_PATH.fullmatch(path):
-        return Target(match[1], None, "traces")
-    match = PATH.fullmatch(path)
-    return Target(match[1], match[2], match[3]) if match else None
+CAPACITY = {
+    "hyperinstance_cluster_ids": Field(list_of(matching(r"(?s:.{1,128})"), most=5), ()),
+    **dict.fromkeys(CAPACITY_FILTERS, Field(matching(r"(?s:.+)"), None)),
+}
+TRACE_FILTERS = ("service_type", "user", "resource_id", "resource_name", "trace_name")
+TRACES = {
+    "from": Field(matching(r"\d{1,18}"), "0"),
+    "to": Field(matching(r"\d{1,18}"), "253402300799000"),
+    "limit": Field(matching(r"[1-9]\d?|1\d\d|200"), "10"),
+    "trace_type": Field(one_of("system"), "system"),
+    **dict.fromkeys(TRACE_FILTERS, Field(text, None)),
+}
 
 
 def read_query(query: str) -> list[tuple[bytes, bytes]]:
@@ -106,77 +42,119 @@ def read_query(query: str) -> list[tuple[bytes, bytes]]:
     return [(unquote_to_bytes(key), unquote_to_bytes(value)) for key, _, value in pairs]
 
 
-def check_target(target: Target) -> None:
-    """Raise InvalidParameterError for a project ID or cluster ID outside the grammar."""
-    if target.hyperinstances != "projects" and not PROJECT_ID.fullmatch(target.project_id):
-        raise InvalidParameterError("project_id must be 1 to 64 letters, digits or hyphens")
-    if target.cluster_id is not None and not CLUSTER_ID.fullmatch(target.cluster_id):
-        raise InvalidParameterError("id must be 1 to 64 characters")
+def _query_values(request: Request) -> dict[str, str]:
+    """The query's values by name; a repeated one is a list that no grammar allows."""
+    values: dict[str, str] = {}
+    for pair in read_query(request.query):
+        name, value = (part.decode("utf-8", "replace") for part in pair)
+        values[name] = f"{values[name]}\n{value}" if name in values else value
+    return values
 
 
-def read_type(query: str) -> str:
-    """The `type` of list, show and delete; HPS if left out, as documented."""
-    values = [value for key, value in read_query(query) if key == b"type"]
-    if not values:
-        return DEFAULT_TYPE
-    if len(values) > 1 or values[0].decode("latin-1") not in TYPES:
-        raise InvalidParameterError("type must be HPS or ECS")
-    return values[0].decode("latin-1")
+def _read_nothing(_: Request) -> dict[str, Any]:
+    return {}
 
 
-def read_trace_query(query: str) -> TraceQuery:
-    """The query of a request for traces. Raises InvalidParameterError."""
-    values = {
-        key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in read_query(query)
-    }
-    numbers = {name: values.pop(name, default) for name, default in TRACE_NUMBERS.items()}
-    if not all(value.isascii() and value.isdigit() for value in numbers.values()):
-        raise InvalidParameterError(f"{', '.join(TRACE_NUMBERS)} must be whole numbers")
-    limit, since, until = (int(numbers[name]) for name in TRACE_NUMBERS)
-    if values.pop("trace_type", "system") != "system" or not 1 <= limit <= MOST_TRACES:
-        raise InvalidParameterError("trace_type must be system, and limit 1 to 200")
-    if unknown := set(values) - set(TRACE_FILTERS):
-        raise InvalidParameterError(f"there is no {', '.join(sorted(unknown))}")
-    return TraceQuery(limit, since, until, values)
+def _read_type(request: Request) -> dict[str, Any]:
+    return read(TYPE, _query_values(request), strict=False)
 
 
-def read_create_body(body: bytes) -> CreateBody:
-    """The content of a create's body. Raises InvalidParameterError."""
-    fields = _json_object(body)
-    name, subnet_id = fields.get("name"), fields.get("hyper_cluster_subnet_id")
-    # The create page documents the default of `type` as "N/A". HPS here, because list, show and delete
-    # default to HPS: a caller who never says a type then finds what it made.
-    cluster_type = fields.get("type", DEFAULT_TYPE)
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise InvalidParameterError("name is required and must match ^[-_.a-zA-Z0-9]{1,64}$")
-    if cluster_type not in TYPES:
-        raise InvalidParameterError("type must be HPS or ECS")
-    if "hyper_cluster_subnet_id" not in fields:
-        return CreateBody(name, cluster_type, None)
-    if not isinstance(subnet_id, str) or not SUBNET_ID.fullmatch(subnet_id):
-        raise InvalidParameterError("hyper_cluster_subnet_id must be a UUID in lower case")
-    return CreateBody(name, cluster_type, subnet_id)
+def _read_create(request: Request) -> dict[str, Any]:
+    return read(CREATE, request.json_object(), strict=False)
 
 
-def read_capacity_body(body: bytes) -> CapacityBody:
-    """The content of a request for capacities. Raises InvalidParameterError."""
-    fields = _json_object(body)
-    ids = fields.get("hyperinstance_cluster_ids", [])
-    if not isinstance(ids, list) or len(ids) > MOST_CAPACITY_IDS:
-        raise InvalidParameterError(f"hyperinstance_cluster_ids must be 0 to {MOST_CAPACITY_IDS} IDs")
-    if not all(isinstance(each, str) and 0 < len(each) <= LONGEST_CAPACITY_ID for each in ids):
-        raise InvalidParameterError("each of hyperinstance_cluster_ids must have 1 to 128 characters")
-    filters = {name: fields[name] for name in CAPACITY_FILTERS if name in fields}
-    if not all(isinstance(value, str) and value for value in filters.values()):
-        raise InvalidParameterError(f"{', '.join(CAPACITY_FILTERS)} must be text")
-    return CapacityBody(tuple(ids), filters)
+def _read_capacity(request: Request) -> dict[str, Any]:
+    return read(CAPACITY, request.json_object(), strict=False)
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def _read_traces(request: Request) -> dict[str, Any]:
+    return read(TRACES, _query_values(request))
+
+
+@dataclass(frozen=True)
+class CallKind:
+    """A call of the API: how it is made, what it takes, for the gateway and for the help page."""
+
+    method: str
+    path: str
+    read: Callable[[Request], dict[str, Any]]
+    meaning: str
+
+    @cached_property
+    def pattern(self) -> str:
+        return re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path)
+
+
+SERVERS = "/v1/{project_id}/dev-servers"
+CLUSTERS = f"{SERVERS}/hyper-clusters"
+CALLS = {
+    "create": CallKind(
+        "POST", CLUSTERS, _read_create, "JSON body: name, hyper_cluster_subnet_id (optional), type (optional)"
+    ),
+    "list": CallKind("GET", CLUSTERS, _read_type, "?type=HPS or ECS, HPS if left out; one type a call"),
+    "show": CallKind("GET", f"{CLUSTERS}/{{cluster_id}}", _read_type, "?type=HPS or ECS, HPS if left out"),
+    "delete": CallKind(
+        "DELETE", f"{CLUSTERS}/{{cluster_id}}", _read_type, "?type=HPS or ECS, HPS if left out; for ever"
+    ),
+    "hyperinstances": CallKind(
+        "GET", f"{SERVERS}/hyperinstance/all", _read_nothing, "every supernode of the project"
+    ),
+    "groups": CallKind("GET", f"{SERVERS}/hyperinstance/groups", _read_nothing, "every group of the project"),
+    "capacity": CallKind(
+        "POST",
+        f"{SERVERS}/hyperinstance/cluster-capacity-evaluations",
+        _read_capacity,
+        "JSON body: hyperinstance_cluster_ids (0 to 5), flavor, availability_zone, resource_flavor",
+    ),
+    "traces": CallKind(
+        "GET",
+        "/v3/{project_id}/traces",
+        _read_traces,
+        f"CTS: ?from=, to= (milliseconds), limit=, {', '.join(TRACE_FILTERS)}",
+    ),
+    "projects": CallKind("GET", "/v3/auth/projects", _read_nothing, "IAM: every project that was added"),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target of a path, and the kinds of call that it takes, by method. IAM's path names no project."""
+
+    methods: dict[str, str]
+    project_id: str = ""
+    cluster_id: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A parsed request: what it asks for, or what is wrong with it."""
+
+    kind: str
+    target: Target
+    values: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """Whether this call may change what exists."""
+        return self.kind in {"create", "delete"}
+
+
+def read_path(path: str) -> Target:
+    """The target of a path; without methods if the vendor has no such path."""
+    matches = [(call.method, kind, re.fullmatch(call.pattern, path)) for kind, call in CALLS.items()]
+    methods = {method: kind for method, kind, match in matches if match}
+    names = next((match.groupdict() for _, _, match in matches if match), {})
+    return Target(methods, **names)
+
+
+def read_call(kind: str, target: Target, request: Request) -> Call:
+    """Parse a request; a broken grammar is stored as the call's problem."""
     try:
-        fields = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InvalidParameterError("the request body is not JSON") from error
-    if not isinstance(fields, dict):
-        raise InvalidParameterError("the request body must be a JSON object")
-    return fields
+        if target.project_id:
+            PROJECT_ID("project_id", target.project_id)
+        if len(target.cluster_id) > LONGEST_CLUSTER_ID:
+            raise BehaviourError(f"id must be 1 to {LONGEST_CLUSTER_ID} characters")
+        return Call(kind, target, CALLS[kind].read(request))
+    except ValueError as problem:
+        return Call(kind, target, problem=str(problem))

@@ -3,42 +3,15 @@
 import json
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
 from html import escape
 from typing import Any
 
-from .behaviours import Behaviours
-from .fault_kinds import KINDS, MATCHERS
+from .behaviours import FIELDS, Behaviours
+from .faults import FIELDS as FAULT_FIELDS
+from .faults import KINDS, MATCHERS
+from .grammar import CALLS
 from .journal import JournalEntry
 
-SERVERS = "/v1/{project_id}/dev-servers"
-BASE = f"{SERVERS}/hyper-clusters"
-CALLS = (
-    (
-        "create",
-        f"POST {BASE}",
-        "JSON body: name, hyper_cluster_subnet_id (optional), type HPS or ECS (optional)",
-        "200",
-    ),
-    ("list", f"GET {BASE}?type=", "type HPS or ECS, HPS if left out; one type a call", "200"),
-    ("show", f"GET {BASE}/{{id}}?type=", "type HPS or ECS, HPS if left out", "200"),
-    ("delete", f"DELETE {BASE}/{{id}}?type=", "type HPS or ECS, HPS if left out; for ever", "204"),
-    ("hyperinstances", f"GET {SERVERS}/hyperinstance/all", "nothing: every supernode of the project", "200"),
-    ("groups", f"GET {SERVERS}/hyperinstance/groups", "nothing: every group of the project", "200"),
-    (
-        "traces",
-        "GET /v3/{project_id}/traces?from=&to=&limit=&resource_id=&resource_name=",
-        "CTS: system traces between two times in milliseconds, by ID, name, user or trace name",
-        "200",
-    ),
-    ("projects", "GET /v3/auth/projects", "IAM: nothing: every project that was added", "200"),
-    (
-        "capacity",
-        f"POST {SERVERS}/hyperinstance/cluster-capacity-evaluations",
-        "JSON body: hyperinstance_cluster_ids (0 to 5), flavor, availability_zone, resource_flavor",
-        "200",
-    ),
-)
 COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     ("GET", "switches", None),
     ("PUT", "switches", {"unique_names": True, "quota": 3}),
@@ -53,48 +26,15 @@ COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     (
         "POST",
         "hyperinstances",
-        {"project_id": "p1", "name": "node-1", "hps_cluster_id": "THE-ID", "status": "ACTIVE", "servers": 8},
+        {"project_id": "p1", "name": "node-1", "hps_cluster_id": "THE-ID", "servers": 8},
     ),
     ("GET", "hyperinstances", None),
     ("DELETE", "hyperinstances/THE-ID", None),
+    ("DELETE", "hyperinstances", None),
     ("POST", "groups", {"project_id": "p1", "name": "group-1", "hyperinstance_cluster_id": "THE-ID"}),
-    ("GET", "groups", None),
-    ("DELETE", "groups/THE-ID", None),
-    (
-        "POST",
-        "capacities",
-        {
-            "project_id": "p1",
-            "hyperinstance_cluster_id": "THE-ID",
-            "flavor": "a-flavor",
-            "availability_zone": "a-zone",
-            "is_sold_out": True,
-        },
-    ),
-    (
-        "POST",
-        "traces",
-        {
-            "project_id": "p1",
-            "resource_id": "THE-ID",
-            "trace_name": "act",
-            "user": "eve",
-            "time": 1795700000000,
-        },
-    ),
-    ("GET", "traces", None),
-    ("DELETE", "traces", None),
-    ("POST", "projects", {"project_id": "p1", "name": "cn-north-4_vision", "enabled": True}),
-    ("GET", "projects", None),
-    ("DELETE", "projects", None),
-    ("GET", "capacities", None),
-    ("DELETE", "capacities", None),
-    ("POST", "faults", {"fault": "error", "call": "hyperinstances", "status": 500}),
-    ("POST", "keys", {"access_key": "SHORT", "secret_key": "s", "security_token": "t", "expires_in": 900}),
-    ("GET", "keys", None),
-    ("DELETE", "keys/SHORT", None),
-    ("DELETE", "locks/DEMOACCESSKEY", None),
-    ("POST", "refusal", {"seconds": 1}),
+    ("POST", "capacities", {"project_id": "p1", "hyperinstance_cluster_id": "THE-ID", "is_sold_out": True}),
+    ("POST", "traces", {"project_id": "p1", "resource_id": "THE-ID", "user": "eve", "time": 1795700000000}),
+    ("POST", "projects", {"project_id": "p1", "name": "cn-north-4_vision"}),
 )
 # fmt: off
 JOURNAL_COLUMNS = (
@@ -103,11 +43,12 @@ JOURNAL_COLUMNS = (
 # fmt: on
 INTRODUCTION = (
     "A local stand-in for the hyper-cluster API. Requests are checked as the real one checks them; nothing "
-    "here costs money or leaves this machine."
+    "here costs money or leaves this machine. Switches and faults of which nothing is said are this simulator's own: the "
+    "vendor documents nothing like them."
 )
 ON_COMMANDS = (
     "PUT changes the switches it names. DELETE on switches puts back the defaults and takes all faults away. "
-    "A refusal makes connections fail for so many seconds."
+    "Groups, capacities, traces and projects take the same commands as hyperinstances."
 )
 
 STYLE = """
@@ -126,13 +67,13 @@ def render(host: str, state: Behaviours, rules: list[dict[str, Any]], recent: Se
         "<h1>Simulated ModelArts</h1>",
         f"<p>{INTRODUCTION}</p>",
         "<h2>Calls</h2>",
-        _table(("call", "request", "takes", "answers"), CALLS),
+        _table(("call", "request", "takes or answers"), _call_rows()),
         "<h2>Switches</h2>",
-        _table(("switch", "now", "meaning", "basis"), _switch_rows(state)),
+        _table(("switch", "now", "meaning"), _switch_rows(state)),
         "<h2>Faults in force</h2>",
         _table(("rule",), [(json.dumps(rule),) for rule in rules]) if rules else "<p>None.</p>",
         "<h2>Kinds of fault</h2>",
-        _table(("fault", "meaning", "parameters", "basis"), _fault_rows()),
+        _table(("fault", "meaning", "parameters"), _fault_rows()),
         f"<p>Every fault also takes: {escape(_parameters(MATCHERS))}.</p>",
         "<h2>Commands</h2>",
         f"<p>{ON_COMMANDS}</p>",
@@ -157,19 +98,23 @@ def _command(host: str, method: str, path: str, content: dict[str, Any] | None) 
     return shlex.join(words)
 
 
+def _call_rows() -> Iterable[tuple[str, ...]]:
+    for kind, call in CALLS.items():
+        yield kind, f"{call.method} {call.path}", call.meaning
+
+
 def _switch_rows(state: Behaviours) -> Iterable[tuple[str, ...]]:
-    now = asdict(state)
-    for each in fields(Behaviours):
-        yield each.name, json.dumps(now[each.name]), each.metadata["meaning"], each.metadata["label"]
+    for name, field in FIELDS.items():
+        yield name, json.dumps(getattr(state, name)), field.meaning
 
 
 def _fault_rows() -> Iterable[tuple[str, ...]]:
     for name, kind in KINDS.items():
-        yield name, kind.meaning, _parameters(kind.parameters), kind.label
+        yield name, kind.meaning, _parameters(kind.parameters)
 
 
-def _parameters(parameters: dict[str, Any]) -> str:
-    return "; ".join(f"{name}: {parameter.meaning}" for name, parameter in parameters.items())
+def _parameters(names: Iterable[str]) -> str:
+    return "; ".join(f"{name}: {FAULT_FIELDS[name].meaning}" for name in names)
 
 
 def _journal_rows(recent: Sequence[JournalEntry]) -> Iterable[tuple[str, ...]]:

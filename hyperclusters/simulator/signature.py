@@ -6,12 +6,12 @@ Written from the signing guide alone, so that a signer is tested against a secon
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from .grammar import read_query
+from .http_request import Request
 
 ALGORITHM = "SDK-HMAC-SHA256"
 REQUIRED_HEADERS = frozenset({"host", "x-sdk-date"})
@@ -30,24 +30,13 @@ class Claim:
     signature: str
 
 
-@dataclass(frozen=True)
-class SignedParts:
-    """The parts of a request that a signature covers. Header names in lower case, values as received."""
-
-    method: str
-    path: bytes
-    query: str
-    headers: Mapping[str, bytes]
-    body_digest: str
-
-
-def read_claim(authorization: str) -> Claim | None:
-    """The claim of an Authorization header, or None if it is not of this algorithm.
+def read_claim(request: Request) -> Claim | None:
+    """The claim of the Authorization header, or None if it is not of this algorithm.
 
     Any set of signed headers with host and x-sdk-date is accepted: without those two a signature could be replayed
     against another host or at another time.
     """
-    match = AUTHORIZATION.fullmatch(authorization.strip())
+    match = AUTHORIZATION.fullmatch(request.header("authorization"))
     if not match:
         return None
     names = tuple(match[2].split(";"))
@@ -64,30 +53,25 @@ def read_date(text: str) -> datetime | None:
         return None
 
 
-def is_signed_by(secret_key: str, claim: Claim, request: SignedParts) -> bool:
+def is_signed_by(secret_key: str, claim: Claim, request: Request) -> bool:
     """Whether this secret made the claimed signature over exactly what was received."""
     if any(name not in request.headers for name in claim.signed_headers):
         return False
-    expected = sign(secret_key, canonical_request(request, claim.signed_headers), request.headers)
-    return hmac.compare_digest(expected, claim.signature)
+    return hmac.compare_digest(sign(secret_key, request, claim.signed_headers), claim.signature)
 
 
-def sign(secret_key: str, canonical: bytes, headers: Mapping[str, bytes]) -> str:
-    """The signature of a canonical request at the X-Sdk-Date of its headers."""
-    date = headers["x-sdk-date"].strip()
-    digest = hashlib.sha256(canonical).hexdigest().encode()
-    to_sign = b"\n".join([ALGORITHM.encode(), date, digest])
-    return hmac.new(secret_key.encode(), to_sign, hashlib.sha256).hexdigest()
+def sign(secret_key: str, request: Request, names: tuple[str, ...]) -> str:
+    """The signature of a request at its X-Sdk-Date.
 
-
-def canonical_request(request: SignedParts, names: tuple[str, ...]) -> bytes:
-    """Method, path with a trailing slash, sorted query, the signed headers and the body's digest.
-
-    The digest is always that of the received bytes: a body that is declared unsigned does not pass.
+    It covers method, path with a trailing slash, sorted query, the headers of these names and the body's digest:
+    always that of the received bytes, so a body that is declared unsigned does not pass.
     """
-    path = quote(request.path, safe="/~")
+    path = quote(request.raw_path, safe="/~")
     pairs = sorted(read_query(request.query))
     query = "&".join(f"{quote(key, safe='~')}={quote(value, safe='~')}" for key, value in pairs)
     lines = [request.method.encode(), (path if path.endswith("/") else path + "/").encode(), query.encode()]
-    lines += [name.encode() + b":" + request.headers[name].strip() for name in names]
-    return b"\n".join([*lines, b"", ";".join(names).encode(), request.body_digest.encode()])
+    lines += [name.encode() + b":" + request.headers[name] for name in names]
+    lines += [b"", ";".join(names).encode(), request.body_digest.encode()]
+    digest = hashlib.sha256(b"\n".join(lines)).hexdigest().encode()
+    to_sign = b"\n".join([ALGORITHM.encode(), request.headers["x-sdk-date"], digest])
+    return hmac.new(secret_key.encode(), to_sign, hashlib.sha256).hexdigest()

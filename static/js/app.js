@@ -406,6 +406,8 @@ const skew = Date.parse(root.dataset.now) - Date.now();
 const offset = Math.abs(skew) > 30_000 ? skew : 0;
 const relative = new Intl.RelativeTimeFormat(root.lang, { numeric: "always" });
 const exact = new Intl.DateTimeFormat(root.lang, { dateStyle: "medium", timeStyle: "long" });
+const days = new Intl.DateTimeFormat(root.lang === "en" ? "en-GB" : root.lang, { dateStyle: "medium" });
+const comma = root.lang === "en" ? ", " : " ";
 const units = Object.entries({ second: 1, minute: 60, hour: 3600, day: 86400, week: 604800, month: 2629800, year: 31557600 });
 
 // In the largest unit that fits, as moments.py: whole ones of what is past, the nearest of what lies ahead.
@@ -428,12 +430,13 @@ function tellTimes() {
     if (!fresh && time.textContent !== text) time.textContent = text;
     time.title = `${exact.format(at)} · ${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   }
-  for (const time of $$("time.clock:not([data-local])")) {
+  let day = ""; // is told where it begins, by the reader's own zone
+  for (const time of $$("time.clock")) {
     const at = new Date(time.dateTime);
-    time.dataset.local = "";
+    const date = days.format(at).replace(/(?<=\p{Script=Han})(?=\d)|(?<=\d)(?=\p{Script=Han})/gu, " ");
     time.title ||= `${time.dateTime.replace(/[TZ]/g, " ")}UTC`;
-    const day = time.textContent.includes("-") ? at.toLocaleDateString("sv") + " " : "";
-    time.textContent = day + at.toLocaleTimeString("sv");
+    time.textContent = (date === day ? "" : `${date}${comma}`) + at.toLocaleTimeString("sv");
+    day = date;
   }
   for (const time of $$("time.utc")) time.title = exact.format(new Date(time.dateTime)); // the reader's own time, on hover
 }

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from hyperclusters.audit import (
+    anchor_files,
     anchors,
     archive,
     archive_checks,
@@ -164,12 +165,12 @@ def test_g40_a_file_that_is_back_ends_the_alarm(segments: list[Segment], folder:
 def test_g40_an_anchor_that_has_seen_another_event_is_a_finding(
     segments: list[Segment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (line, *_) = anchors.lines()
+    (line, *_) = anchor_files.lines()
     for other in (
         {"seq": segments[0].first + 3},
         {"digest": "0" * 64},
     ):  # the manifest has the second one's number
-        monkeypatch.setattr(anchors, "lines", lambda other=other: [line | other])
+        monkeypatch.setattr(anchor_files, "lines", lambda other=other: [line | other])
         assert {each.kind for each in verify_segment(segments[0])} == {IssueKind.ROLLED_BACK}
 
 

@@ -16,7 +16,18 @@ from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 from django.test import Client as Browser
 
-from hyperclusters.audit import anchors, archive, chain, clock, integrity, keys, tasks, verification
+from hyperclusters.audit import (
+    anchor_files,
+    anchors,
+    archive,
+    chain,
+    clock,
+    integrity,
+    keys,
+    tasks,
+    verification,
+    witnesses,
+)
 from hyperclusters.audit.acknowledgements import acknowledgements
 from hyperclusters.audit.chain import KeyMissing, PendingEvent
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
@@ -292,11 +303,11 @@ def put_back(seq: int) -> None:
 
 
 def lose_anchors() -> None:
-    anchors.paths()[0].unlink()
+    anchor_files.paths()[0].unlink()
 
 
 def edit_anchor() -> None:
-    path = anchors.paths()[0]
+    path = anchor_files.paths()[0]
     path.write_text(path.read_text().replace('"line": 2', '"line": 7'))
 
 
@@ -507,16 +518,16 @@ def test_g34_anchors_of_other_hosts_that_saw_the_lost_events_are_explained_too(
 
 
 def shorten() -> None:
-    path = anchors.paths()[0]
+    path = anchor_files.paths()[0]
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
 
 
 def empty() -> None:
-    anchors.paths()[0].write_text("")
+    anchor_files.paths()[0].write_text("")
 
 
 def rotate() -> None:
-    path = anchors.paths()[0]
+    path = anchor_files.paths()[0]
     path.rename(path.with_suffix(".1"))
 
 
@@ -603,7 +614,7 @@ def test_g21_where_one_file_of_anchors_is_lost_the_other_still_tells(
     settings.AUDIT_ANCHORS_COPY = tmp_path / "elsewhere" / "anchors.jsonl"
     noted(6)
     anchors.anchor()
-    for path in anchors.paths():
+    for path in anchor_files.paths():
         kept = shutil.copy(path, tmp_path / "kept")
         path.unlink()
         with mallory.undone():
@@ -625,8 +636,8 @@ def test_g21_a_file_of_anchors_that_cannot_be_written_keeps_the_other_from_nothi
     noted(2)
     with pytest.raises(OSError, match="file"):
         anchors.anchor()
-    assert [line["seq"] for line in anchors.lines()] == [2]
-    assert anchors.latest() is not None
+    assert [line["seq"] for line in anchor_files.lines()] == [2]
+    assert witnesses.latest_anchor() is not None
 
 
 # Overdue is not intact.
@@ -742,3 +753,77 @@ def test_g40_verifications_that_fail_are_counted_and_shown(
     ScheduledTask.objects.update(run_after=clock.now())
     tasks.run_due()
     assert integrity.integrity_status().failures == 0
+
+
+# Verifications are witnesses as well.
+
+
+def test_g21_a_tail_that_a_verification_has_seen_cannot_be_cut_off_unnoticed(database: None) -> None:
+    noted(4)
+    anchors.anchor()
+    noted(4)
+    assert verified().state == "intact"
+    unguarded(lambda: put_back(5))
+    assert found() == [(IssueKind.ROLLED_BACK, 6, 8)]
+    status = verified()
+    assert [str(each) for each in status.findings] == [
+        "rolled back: events 6 to 8 (a verification has seen these events)"
+    ]
+    assert status.seq == 5
+    noted(20)  # other events take the numbers
+    assert verified().state == verified().state == "broken", "a second verification must not call it mended"
+    assert not Event.objects.filter(action=EventType.AUDIT_MENDED).exists()
+    acknowledged()
+    assert verified().state == "intact"
+    assert not Verification.objects.filter(kind="witness").exists()
+
+
+def test_g21_a_tail_that_comes_back_is_no_finding_any_more(database: None) -> None:
+    noted(4)
+    verified()
+    head = ChainHead.objects.values("seq", "digest").get()
+    rows = list(Event.objects.filter(seq__gt=2))
+    unguarded(lambda: put_back(2))
+    assert verified().state == "broken"
+    alarm = Event.objects.get(action=EventType.AUDIT_BROKEN)
+
+    def restore() -> None:
+        sql("DELETE FROM audit_event WHERE seq = %s", alarm.seq)
+        chain.copy_events(connection, rows)
+        sql("UPDATE audit_head SET seq = %s, digest = %s", head["seq"], head["digest"])
+
+    unguarded(restore)
+    assert found() == []
+    assert verified().findings == ()
+
+
+def test_g21_the_check_of_new_events_says_that_the_verified_ones_are_gone(database: None) -> None:
+    noted(4)
+    verified()
+    unguarded(lambda: put_back(2))
+    verification.note(integrity.NEW, verification.verify_new())
+    assert [each.kind for each in integrity.integrity_status().findings] == [IssueKind.ROLLED_BACK]
+
+
+@pytest.mark.parametrize("is_acknowledged", [False, True])
+def test_g21_no_anchor_follows_one_of_a_later_event_before_somebody_acknowledges_that(
+    database: None, monkeypatch: pytest.MonkeyPatch, is_acknowledged: bool
+) -> None:
+    noted(4)
+    verified()
+    anchors.anchor()
+    unguarded(lambda: put_back(2))
+    Verification.objects.all().delete()  # the attacker's as well
+    later = clock.now() + timedelta(hours=2)
+    monkeypatch.setattr("hyperclusters.audit.anchors.clock.now", lambda: later)
+    assert anchors.anchor_if_due() is None
+    with pytest.raises(CommandError, match=r"has seen event 4, and the ledger ends with event 2"):
+        call_command("anchor_audit")
+    assert witnesses.latest_anchor() is not None
+    verification.note(integrity.NEW, verification.verify_new())
+    assert IssueKind.ROLLED_BACK in {each.kind for each in integrity.integrity_status().findings}
+    if is_acknowledged:
+        acknowledged()
+        assert anchors.anchor_if_due() is None, "it has just been anchored"
+        assert anchor_files.lines()[-1]["seq"] == ChainHead.objects.get().seq
+        assert verified().state == "intact"

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from hyperclusters.audit import (
     alerts,
+    anchor_files,
     anchors,
     archive,
     archive_files,
@@ -229,6 +230,23 @@ def test_a_clock_that_was_ahead_does_not_silence_the_anchors(
     assert verification.verify().findings == []
 
 
+def test_g38_two_processes_whose_clocks_disagree_write_one_anchor_each_in_an_hour(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memories: dict[str, dict[Any, Any]] = {"right": {}, "ahead": {}}
+    clocks = {"right": timedelta(), "ahead": timedelta(hours=2)}
+    elapsed = 0.0
+    monkeypatch.setattr("hyperclusters.audit.anchors.time.monotonic", lambda: elapsed)
+    for minute in range(181):
+        elapsed = minute * 60.0
+        for name, memory in memories.items():
+            moment = timezone.now() + clocks[name] + timedelta(seconds=elapsed)
+            monkeypatch.setattr(anchors, "_written", memory)
+            monkeypatch.setattr("hyperclusters.audit.anchors.clock.now", lambda moment=moment: moment)
+            anchors.anchor_if_due()
+    assert len(anchor_files.lines()) in range(4, 9)
+
+
 def test_a_line_that_a_power_cut_left_half_written_is_no_alarm(database: None, settings: Any) -> None:
     anchors.anchor()
     with settings.AUDIT_ANCHORS.open("a") as file:
@@ -236,7 +254,7 @@ def test_a_line_that_a_power_cut_left_half_written_is_no_alarm(database: None, s
     assert verification.verify().findings == []
     anchors.anchor()
     assert verification.verify().findings == []
-    assert [line["line"] for line in anchors.lines()] == [1, 2]
+    assert [line["line"] for line in anchor_files.lines()] == [1, 2]
     assert settings.AUDIT_ANCHORS.read_text().count("\n") == 2
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from django.utils import timezone
+from django.conf import settings
+from django.utils import timezone, translation
 from playwright.sync_api import Page, expect
 
 from hyperclusters.web.shared.humanize import when
+from hyperclusters.web.templatetags.hyperclusters_tags import day_time
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, expect_rows, expect_state, reach
 from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker
@@ -178,6 +180,26 @@ def test_the_browser_goes_on_telling_times_in_the_words_of_the_server(people: Pe
     page.clock.run_for(30_000)  # until they are told again
     lines = page.locator("main > time").all_inner_texts()
     assert lines == [when(timezone.now() + span) for span in spans]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_each_step_of_another_day_names_its_day(people: People, window: Window, language: str) -> None:
+    page = window("ada")
+    page.clock.install()
+    page.goto("/access/")
+    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": page.url}])
+    page.reload()
+    first = datetime(2026, 10, 29, 18, 53, 44, tzinfo=UTC)
+    moments = [first, first + timedelta(seconds=5), first + timedelta(days=1)]
+    page.evaluate(
+        """moments => document.querySelector("main").append(...moments.map((moment) => Object.assign(
+          document.createElement("time"), {className: "clock", dateTime: moment})))""",
+        [moment.isoformat() for moment in moments],
+    )
+    page.clock.run_for(30_000)
+    with translation.override(language):
+        words = [day_time(moments[0]), "18:53:49", day_time(moments[2])]
+    assert page.locator("main > time").all_inner_texts() == words
 
 
 def test_the_name_is_typed_at_once_where_there_is_no_project_to_choose(

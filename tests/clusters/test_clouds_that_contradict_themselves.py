@@ -122,6 +122,7 @@ NAMING: dict[str, tuple[bytes | dict[str, Any], dict[str, Any]]] = {
     "key in capitals": ({"ID": ID, "name": "x"}, {}),
     "another key": ({"cluster_id": ID}, {}),
     "a list of IDs": ({"ids": [ID]}, {}),
+    "rows under another key": ({"hyper_clusters": [], "hyperClusters": [{"clusterId": ID}]}, {}),
     "inside the ID": ({"id": {"value": ID}, "name": NAME}, {}),
     "escapes": (b'{"id": "%s"}' % "".join(f"\\u{ord(each):04x}" for each in ID).encode(), {}),
     "no JSON": (f"created cluster {ID}.".encode(), {}),
@@ -151,12 +152,12 @@ def test_g41_a_cluster_that_the_cloud_named_and_has_is_never_absent(
     assert len(cloud.posts) == 1
 
 
-@pytest.mark.parametrize("cluster_id", ["a", "0" * 64, "hyper.cluster_1", "A.B", "-rf"])
+@pytest.mark.parametrize("cluster_id", ["a", "0" * 64, "hyper.cluster_1", "A.B", "-rf", 7])
 def test_g41_an_odd_id_is_a_candidate_too(
-    cluster_id: str, people: People, projects: Projects, cloud: Cloud
+    cluster_id: str | int, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     creation = answered(people, projects, cloud, body(cluster_id, "ring-east"))
-    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=str(cluster_id))
     assert settled(creation).cause == "other_name"
 
 
@@ -203,7 +204,49 @@ def test_g07_a_cluster_that_was_known_before_the_click_and_has_the_name_since_is
     assert [each["id"] for each in creation.candidates] == [ID]
 
 
-@pytest.mark.parametrize("cluster_id", ["", ".", "..", "a/b", "../etc", "x" * 65, "a b", "\u202e", 7, None])
+@pytest.mark.parametrize("listed", ["only before sending", "between the click and sending", "at once"])
+@pytest.mark.parametrize("at_first", ["lost_answer", "lost_request"])
+@pytest.mark.parametrize("kind", ["HPS", ""])
+def test_g07_a_cluster_that_only_the_list_before_sending_knew_is_not_taken_for_the_new_one_under_its_name(
+    kind: str, at_first: str, listed: str, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    """Another name was in that list; the asked one came to it later, while the answer was lost."""
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(days=1))
+    cloud.simulator.fault(at_first, "create", times=1)
+    creation = submit_creation(people.ada, projects.vision, NAME, type=kind)
+    cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
+    if listed == "between the click and sending":
+        known_by_list(projects, "before")
+        Cluster.objects.update(found_at=timezone.now())
+    send_what_waits()
+    if listed == "at once":
+        known_by_list(projects, "before")
+        Cluster.objects.update(found_at=timezone.now())
+    made = [cluster.id for cluster in cloud.simulator.clusters() if cluster.id != ID]
+    rows = json.dumps({"hyper_clusters": [body()] + [body(each) for each in made]}).encode()
+    cloud.simulator.fault("garbage", "list", kind="custom", body=rows)
+    creation = settled(creation)
+    if made:
+        assert (creation.state, creation.cluster.cluster_id) == (State.CREATED, made[0])
+    else:
+        assert (creation.state, creation.evidence) == (State.NOT_CREATED, Evidence.ABSENT)
+    assert not Cluster.objects.filter(cluster_id=ID, creation=creation).exists()
+    assert creation.conflict_at is None
+
+
+def test_g07_the_event_of_sending_names_the_clusters_of_this_name_alone(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(days=1))
+    cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    send_what_waits()
+    (sending,) = events(action="cluster:create:sending")
+    assert sending.after is not None
+    assert (sending.after["baseline"], Creation.objects.get(pk=creation.pk).baseline) == ([], [ID])
+
+
+@pytest.mark.parametrize("cluster_id", ["", ".", "..", "a/b", "../etc", "x" * 65, "a b", "\u202e", -7, None])
 def test_an_id_that_cannot_be_used_is_no_candidate(
     cluster_id: Any, people: People, projects: Projects, cloud: Cloud
 ) -> None:
@@ -295,7 +338,7 @@ def test_g41_the_inventory_leaves_a_named_cluster_to_the_search(
 
 
 def make_later(creation: Creation) -> None:
-    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(hours=1))
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=2))
 
 
 def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflict(
@@ -444,6 +487,34 @@ def test_g07_a_refusal_of_what_was_done_is_contradicted_aloud(
     assert creation.conflict_at is not None
 
 
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("kind", ["HPS", "ECS"])
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
+def test_g41_a_refusal_that_names_a_cluster_is_contradicted_by_a_list_that_has_it(
+    status: int, kind: str, later: bool, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    text = {"error_code": "ModelArts.0104", "id": ID}
+    creation = answered(people, projects, cloud, text, status=status)
+    assert (creation.state, creation.reported_ids) == (State.FAILED, [ID])
+    if later:
+        horizon_passes(creation)
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", kind, cluster_id=ID)
+    lists_are_due()
+    assert Creation.objects.get(pk=creation.pk).conflict_at is not None
+
+
+def test_g41_a_refusal_that_names_a_cluster_known_before_is_not_contradicted(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
+    run_worker()
+    text = {"error_code": "ModelArts.0103", "id": ID}
+    creation = answered(people, projects, cloud, text, status=409)
+    lists_are_due()
+    creation.refresh_from_db()
+    assert (creation.state, creation.conflict_at) == (State.FAILED, None)
+
+
 @pytest.mark.parametrize("kind", ["other type", "after the horizon", "never left"])
 def test_a_refusal_is_not_contradicted_by_what_others_make(
     kind: str, people: People, projects: Projects, cloud: Cloud
@@ -568,7 +639,10 @@ def listed_as_hps(people: People, projects: Projects, cloud: Cloud) -> Cluster:
 
 
 def deleted(people: People, cluster: Cluster, times: int = 3) -> Deletion:
-    deletion = request_deletion(person=people.tom, cluster=cluster, typed_name="doomed")
+    return looked_for(request_deletion(person=people.tom, cluster=cluster, typed_name="doomed"), times)
+
+
+def looked_for(deletion: Deletion, times: int) -> Deletion:
     for _ in range(times):
         Deletion.objects.filter(pk=deletion.pk).update(run_after=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
@@ -631,6 +705,32 @@ def test_g42_a_lost_delete_of_the_wrong_type_goes_on_under_the_right_one(
     cloud.simulator.fault("lost_request", "delete", times=1)
     assert deleted(people, listed_as_hps).state == DeletionState.DELETED
     assert cloud.simulator.clusters() == []
+
+
+NOT_THERE = {"status": 400, "error_code": "ModelArts.6404"}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 500])
+def test_g08_one_look_that_does_not_find_a_cluster_does_not_prove_that_it_is_gone(
+    status: int, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    run_worker()
+    cloud.simulator.add_cluster(projects.vision.project_id, "doomed", cluster_id=ID)
+    known_by_list(projects, "doomed")
+    cloud.simulator.fault("garbage", "delete", kind="custom", deed=False, body=b"{}", status=status, times=1)
+    cloud.simulator.fault("error", "show", times=2, **NOT_THERE)  # under either type
+    deletion = deleted(people, Cluster.objects.get(), times=2)
+    assert (deletion.state, deletion.cause) == (DeletionState.UNKNOWN, "absent_once")
+    deletion = looked_for(deletion, times=1)  # it is there
+    assert (deletion.state, deletion.cause, Cluster.objects.get().gone_at) == (
+        DeletionState.UNKNOWN,
+        "",
+        None,
+    )
+    cloud.simulator.fault("error", "show", **NOT_THERE)
+    assert looked_for(deletion, times=1).state == DeletionState.UNKNOWN
+    assert looked_for(deletion, times=1).state == DeletionState.DELETED
+    assert Cluster.objects.get().gone_at is not None
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 404, "error_code": "Proxy.NotFound"}])

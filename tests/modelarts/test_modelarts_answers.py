@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyperclusters.modelarts import Client, ClusterType, Network, Unavailable
-from hyperclusters.modelarts.parsing import named_ids
+from hyperclusters.modelarts.parsing import MalformedError, named_ids, read_clusters
 from tests.modelarts.cloud import (
     CLUSTER,
     CLUSTER_ID,
@@ -88,7 +88,6 @@ NOT_OBJECTS: dict[str, Any] = {
 BAD_CLUSTERS: dict[str, Any] = {
     "no id": without("id"),
     "id null": changed(id=None),
-    "id number": changed(id=42),
     "id true": changed(id=True),
     "id list": changed(id=[CLUSTER_ID]),
     "id object": changed(id={"id": CLUSTER_ID}),
@@ -158,6 +157,20 @@ LIST_BODIES = {
     "rows an object": as_json({"hyper_clusters": {"0": CLUSTER}}),
     "rows a string": as_json({"hyper_clusters": "[]"}),
     "another key": as_json({"hyperClusters": [CLUSTER]}),
+    **{
+        f"{rows!r} beside {other}": b'{"hyper_clusters": %s, %s' % (rows, as_json(other)[1:])
+        for rows in (b"[]", b"null")
+        for other in (
+            {"hyperClusters": [CLUSTER]},
+            {"Hyper_Clusters": [CLUSTER]},
+            {"clusters": [{"clusterId": CLUSTER_ID}]},
+            {"data": {"items": [{"hyper-cluster-id": CLUSTER_ID}]}},
+            {"pages": [[{"ID": 42}]]},
+        )
+    },
+    "fewer rows than another key": as_json(
+        {"hyper_clusters": [CLUSTER], "hyperClusters": [CLUSTER, changed(id=OTHER_ID)]}
+    ),
     "one ID with two names": as_json({"hyper_clusters": [CLUSTER, changed(name="other")]}),
     "one ID with two networks": as_json({"hyper_clusters": [CLUSTER, changed(network_info=[])]}),
     "one ID with and without networks": as_json({"hyper_clusters": [CLUSTER, without("network_info")]}),
@@ -355,6 +368,9 @@ NAMED = as_json({"id": CLUSTER_ID})
         (201, "Content-Encoding: deflate", zlib.compress(NAMED)),
         (303, f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b""),
         (500, "X-Any: y", NAMED),
+        (400, "X-Any: y", as_json({"error_code": "ModelArts.0104", "id": CLUSTER_ID})),
+        (409, f"Location: /v1/hyper-clusters/{CLUSTER_ID}", as_json({"error_code": "ModelArts.0103"})),
+        (429, "X-Any: y", NAMED),
     ],
 )
 def test_g41_an_id_is_kept_wherever_an_answer_has_it(
@@ -371,6 +387,43 @@ def test_g41_an_id_is_kept_wherever_an_answer_has_it(
 def test_g08_a_list_that_names_a_next_page_is_no_whole_list(link: str, stage: ScriptedCloud) -> None:
     error = stage.failing("list", answer(200, as_json({"hyper_clusters": []}), f"Link: {link}"))
     assert error.cause == "incomplete_list"
+
+
+@pytest.mark.parametrize("call", ["list", "show", "create"])
+def test_g41_an_id_that_is_a_number_is_read_as_its_digits(call: str, stage: ScriptedCloud) -> None:
+    row = changed(id=42)
+    body = answer(200, as_json({"hyper_clusters": [row]} if call == "list" else row))
+    if call == "create":
+        error = stage.failing("create", body)  # no proof, but it is followed up
+        assert error.exchange is not None
+        assert (error.cause, error.exchange.cluster_ids) == ("bad_id", ("42",))
+        return
+    stage.say(body)
+    client = stage.client
+    if call == "list":
+        found = client.list(type=ClusterType.HPS).value[0]
+    else:
+        found = client.show(cluster_id="42", type=ClusterType.HPS).value
+    assert (found.id, found.odd_id) == ("42", True)
+
+
+@pytest.mark.parametrize("number", ["4.2", "4e2", "-4", "true"])
+def test_g41_no_other_number_is_an_id(number: str) -> None:
+    assert named_ids(b'{"id": %s}' % number.encode()) == ()
+
+
+def test_g41_rows_of_the_same_clusters_under_another_key_do_not_break_a_list(stage: ScriptedCloud) -> None:
+    same = as_json(
+        {"hyper_clusters": [CLUSTER], "hyperClusters": [changed(id=CLUSTER_ID.upper())], "id": "x"}
+    )
+    assert len(stage.call("list", answer(200, same)).value) == 1
+
+
+def test_g31_rows_that_are_nested_deeply_do_not_break_the_search_for_them() -> None:
+    depth = 800
+    nested = b'{"hyper_clusters": [], "x": ' + b"[" * depth + b'{"id": "a"}' + b"]" * depth + b"}"
+    with pytest.raises(MalformedError, match="incomplete_list"):
+        read_clusters(nested)
 
 
 def test_g41_an_id_without_an_end_is_none_at_once() -> None:

@@ -322,9 +322,9 @@ def test_g22_a_secret_is_taken_out_of_words_of_any_shape(stage: ScriptedCloud) -
 @pytest.mark.parametrize("size", [5_000, 900_000])
 @pytest.mark.parametrize("piece", ["<", "<script", '{"a":', "[", "&#", "\u4e2d", "<a "])
 def test_g31_endless_words_take_no_time(stage: ScriptedCloud, piece: str, size: int) -> None:
-    started = time.monotonic()
+    started = time.thread_time()  # of a processor: a busy machine takes none of it
     stage.failing("create", answer(400, (piece * (size // len(piece.encode()))).encode()))
-    assert time.monotonic() - started < 3
+    assert time.thread_time() - started < 3
 
 
 def test_the_headers_request_id_comes_before_the_bodys(stage: ScriptedCloud) -> None:

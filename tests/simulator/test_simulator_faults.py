@@ -63,17 +63,11 @@ def test_a_lost_request_closes_the_connection_before_the_deed(
     assert (entry.answer, entry.fault, entry.effect, entry.accepted) == ("lost", "lost_request", "none", True)
 
 
-@pytest.mark.parametrize("status", [None, 504])
-def test_a_late_create_takes_hold_after_its_time_even_through_a_restart(
-    tmp_path: Any, status: int | None
-) -> None:
+def test_a_late_create_takes_hold_after_its_time_even_through_a_restart(tmp_path: Any) -> None:
     with Simulator.start(tmp_path) as first:
-        first.fault("late_deed", "create", seconds=2, status=status)
-        if status:
-            assert Caller(first).create("late").status == status
-        else:
-            with pytest.raises(http.client.RemoteDisconnected):
-                Caller(first).create("late")
+        first.fault("late_deed", "create", seconds=2)
+        with pytest.raises(http.client.RemoteDisconnected):
+            Caller(first).create("late")
         assert first.clusters() == []
     with Simulator.start(tmp_path) as second:
         until(lambda: Caller(second).list().json["hyper_clusters"])
@@ -82,8 +76,9 @@ def test_a_late_create_takes_hold_after_its_time_even_through_a_restart(
 
 
 def test_a_late_delete_takes_hold_after_its_time(simulator: Simulator, caller: Caller, present: str) -> None:
-    simulator.fault("late_deed", "delete", seconds=1, status=502)
-    assert caller.delete(present).status == 502
+    simulator.fault("late_deed", "delete", seconds=1)
+    with pytest.raises(http.client.RemoteDisconnected):
+        caller.delete(present)
     assert caller.show(present).status == 200
     until(lambda: caller.show(present).status != 200)
     assert caller.show(present).code == "ModelArts.6404"
@@ -130,9 +125,7 @@ def test_an_error_can_have_any_code_and_text(simulator: Simulator, caller: Calle
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(
-    "kind", ["html", "cut_json", "empty", "wrong_name", "no_id", "error_code_200", "huge"]
-)
+@pytest.mark.parametrize("kind", ["html", "cut_json", "empty", "wrong_name", "no_id", "error_code_200"])
 def test_garbage_is_what_its_name_says_after_the_deed(
     simulator: Simulator, caller: Caller, present: str, call: str, kind: str
 ) -> None:
@@ -146,7 +139,6 @@ def test_garbage_is_what_its_name_says_after_the_deed(
         "wrong_name": lambda body: call == "delete" or (b"not-what-was-asked-for" in body and _is_json(body)),
         "no_id": lambda body: b'"id"' not in body and _is_json(body),
         "error_code_200": lambda body: "error_code" in json.loads(body),
-        "huge": lambda body: call == "delete" or (len(body) > 500_000 and _is_json(body)),
     }
     assert is_garbage[kind](reply.body), reply.body[:200]
     assert simulator.journal()[-1].fault == f"garbage {kind}"
@@ -171,16 +163,15 @@ def test_garbage_can_be_any_bytes_with_any_status(simulator: Simulator, caller: 
     assert simulator.clusters() == []
 
 
-def test_an_oversized_answer_has_the_asked_size(simulator: Simulator, caller: Caller) -> None:
-    simulator.fault("oversized", "list", size=3_000_000)
+def test_an_oversized_answer_has_two_mebibytes(simulator: Simulator, caller: Caller) -> None:
+    simulator.fault("oversized", "list")
     reply = caller.list()
-    assert len(reply.body) == 3_000_000
+    assert len(reply.body) == 2 * 1024 * 1024
     assert reply.json == {"hyper_clusters": []}
 
 
-@pytest.mark.parametrize("part", ["head", "body"])
-def test_a_drip_sends_byte_by_byte(simulator: Simulator, caller: Caller, part: str) -> None:
-    simulator.fault("drip", "list", seconds=0.005, part=part)
+def test_a_drip_sends_byte_by_byte(simulator: Simulator, caller: Caller) -> None:
+    simulator.fault("drip", "list", seconds=0.005)
     began = time.monotonic()
     assert caller.list().json == {"hyper_clusters": []}
     # The answer is whole with its last byte, before the pause that would follow it.
@@ -281,26 +272,6 @@ def test_refusing_also_cuts_connections_that_are_open(simulator: Simulator, call
     connection.close()
 
 
-def test_a_fault_under_another_server_never_passes_for_an_answer(tmp_path: Any) -> None:
-    with Simulator.start(tmp_path) as signed_for:
-        headers = Caller(signed_for).signed("GET", collection())
-    simulator = Simulator(tmp_path)
-    simulator.fault("lost_answer", "list", times=1)
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": collection(), "HTTP_HOST": headers["Host"]}
-    environ |= {"HTTP_X_SDK_DATE": headers["X-Sdk-Date"], "HTTP_AUTHORIZATION": headers["Authorization"]}
-    started: list[str] = []
-
-    def start_response(status: str, *_: object) -> Any:
-        started.append(status)
-
-    with pytest.raises(ConnectionAbortedError):
-        simulator.wsgi(environ, start_response)
-    assert started == []
-    assert b"".join(simulator.wsgi(environ, start_response)) == b'{"hyper_clusters": []}'
-    assert started == ["200 OK"]
-    simulator.stop()
-
-
 @pytest.mark.parametrize(
     ("fault", "parameters", "text"),
     [
@@ -312,11 +283,9 @@ def test_a_fault_under_another_server_never_passes_for_an_answer(tmp_path: Any) 
         ("error", {"status": None}, "status"),
         ("error", {"retry_after": "a\r\nb"}, "retry_after"),
         ("garbage", {"kind": "other"}, "kind"),
-        ("garbage", {"body_base64": "%"}, "body_base64"),
+        ("garbage", {"body": 1}, "body"),
         ("latency", {"before": -1}, "before"),
         ("latency", {"probability": 2}, "probability"),
-        ("drip", {"part": "tail"}, "part"),
-        ("oversized", {"size": 10**12}, "size"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_by_name(

@@ -1,13 +1,14 @@
 """The gateway lets through what is rightly signed, and nothing else."""
 
-import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from hyperclusters.simulator import Simulator
-from hyperclusters.simulator.signature import SignedParts, canonical_request, sign
+from hyperclusters.simulator.http_request import Request
+from hyperclusters.simulator.signature import sign
 from tests.simulator.simulator_caller import PROJECT, Caller, collection, sdk_date
 
 VECTOR_PROJECT = "p" * 32
@@ -40,8 +41,8 @@ def test_the_signature_is_that_of_the_known_vectors(
         "x-sdk-date": b"20261123T000000Z",
     }
     path = collection(VECTOR_PROJECT).encode()
-    received = SignedParts(method, path, query, headers, hashlib.sha256(body).hexdigest())
-    assert sign("SKTEST", canonical_request(received, tuple(headers)), headers) == expected
+    received = Request(method, path, query, headers, len(body), body, datetime.now(UTC))
+    assert sign("SKTEST", received, tuple(headers)) == expected
 
 
 @pytest.mark.parametrize(
@@ -153,8 +154,6 @@ def test_the_sixth_bad_signature_in_a_row_locks_the_key_even_for_right_ones(
     refused = caller.create()
     assert (refused.status, refused.code) == (401, "APIGW.0301")
     assert simulator.clusters() == []
-    simulator.unlock_key(simulator.access_key)
-    assert caller.list().status == 200
 
 
 def test_a_good_signature_ends_the_row_of_bad_ones(simulator: Simulator, caller: Caller) -> None:
@@ -162,13 +161,6 @@ def test_a_good_signature_ends_the_row_of_bad_ones(simulator: Simulator, caller:
         for _ in range(5):
             Caller(simulator, "wrong").list()
         assert caller.list().status == 200
-
-
-def test_a_lock_ends_by_itself(simulator: Simulator, caller: Caller) -> None:
-    simulator.set(lock_seconds=0)
-    for _ in range(6):
-        Caller(simulator, "wrong").list()
-    assert caller.list().status == 200
 
 
 def test_a_lock_outlives_a_restart(tmp_path: Path) -> None:
@@ -180,24 +172,10 @@ def test_a_lock_outlives_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_temporary_key_needs_its_token(simulator: Simulator) -> None:
-    simulator.add_key(simulator.access_key, "short", security_token="token", expires_in=900)
+    simulator.add_key(simulator.access_key, "short", security_token="token")
     assert Caller(simulator, "short", "token").create().status == 200
     assert Caller(simulator, "short").create().code == "APIGW.0301"
     assert Caller(simulator, "short", "other").create().code == "APIGW.0301"
-
-
-def test_a_temporary_key_ends(simulator: Simulator) -> None:
-    simulator.add_key(simulator.access_key, "short", security_token="token", expires_in=0)
-    reply = Caller(simulator, "short", "token").list()
-    assert (reply.status, "expired" in reply.json["error_msg"]) == (401, True)
-
-
-def test_a_key_may_be_held_to_its_projects(tmp_path: Path) -> None:
-    with Simulator.start(tmp_path, projects=[PROJECT]) as simulator:
-        caller = Caller(simulator)
-        assert caller.list().status == 200
-        refused = caller.list(project="another")
-    assert (refused.status, refused.code) == (403, "APIGW.0302")
 
 
 def test_a_forgotten_key_is_refused(simulator: Simulator, caller: Caller) -> None:

@@ -95,7 +95,6 @@ def iam(simulator: Simulator, secret_key: str = "") -> Any:
 
 
 def test_the_official_client_lists_the_projects_that_were_added(simulator: Simulator, caller: Caller) -> None:
-    simulator.add_key(simulator.access_key, simulator.secret_key, projects=[PROJECT])
     row = {"project_id": PROJECT, "name": "cn-north-4_vision"}
     assert caller.control("POST", "projects", row).status == 201
     simulator.add_project("another", "cn-north-9", is_enabled=False)

@@ -1,14 +1,10 @@
 """The server keeps connections alive, takes many at once, and is not upset by what is no HTTP."""
 
-import io
 import re
 import socket
 import statistics
 import threading
 import time
-from typing import Any
-from wsgiref.util import setup_testing_defaults
-from wsgiref.validate import validator
 
 import pytest
 
@@ -162,32 +158,6 @@ def test_stopping_leaves_no_thread_and_cuts_what_is_under_way(tmp_path: object) 
     assert time.monotonic() - began < 20
     connection.close()
     until(lambda: threading.active_count() == before)
-
-
-def test_the_application_keeps_the_rules_of_wsgi_under_any_server(
-    simulator: Simulator, caller: Caller
-) -> None:
-    body = b'{"name": "elsewhere"}'
-    signed = caller.signed("POST", collection(), body)
-    environ: dict[str, Any] = {
-        "SCRIPT_NAME": "",
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": collection(),
-        "HTTP_HOST": signed["Host"],
-    }
-    environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "QUERY_STRING": ""}
-    environ |= {"HTTP_X_SDK_DATE": signed["X-Sdk-Date"], "HTTP_AUTHORIZATION": signed["Authorization"]}
-    setup_testing_defaults(environ)
-    answered: list[str] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> Any:
-        answered.append(status)
-        return lambda _: None
-
-    parts = validator(simulator.wsgi)(environ, start_response)
-    assert b"elsewhere" in b"".join(parts)
-    parts.close()  # type: ignore[attr-defined]  # the validator insists
-    assert answered == ["200 OK"]
 
 
 def test_a_head_request_gets_a_head_and_the_connection_stays_usable(caller: Caller) -> None:

@@ -37,14 +37,6 @@ def test_a_quota_alone_leaves_names_free(simulator: Simulator, caller: Caller) -
     assert [caller.create("twin").status for _ in range(3)] == [200, 200, 400]
 
 
-def test_a_cluster_in_use_cannot_be_deleted(simulator: Simulator, caller: Caller) -> None:
-    used, free = caller.create("used").json["id"], caller.create("free").json["id"]
-    simulator.set(refuse_delete_in_use=[used])
-    assert caller.delete(used).status == 409
-    assert caller.delete(free).status == 204
-    assert [each.id for each in simulator.clusters()] == [used]
-
-
 def test_list_lag_hides_a_new_cluster_from_lists_only(simulator: Simulator, caller: Caller) -> None:
     simulator.set(list_lag=1)
     made = caller.create("late").json
@@ -108,8 +100,6 @@ def test_reset_puts_switches_and_faults_back_and_keeps_the_rest(simulator: Simul
         ("quota", -1),
         ("quota", 1.5),
         ("quota", True),
-        ("refuse_delete_in_use", "id"),
-        ("refuse_delete_in_use", [1]),
         ("list_lag", -1),
         ("list_lag", float("nan")),
         ("list_lag", "1"),

@@ -16,7 +16,7 @@ from django.utils.html import escape
 
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters.models import Cluster, Creation, Network, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network, State
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, PAYLOADS, SignIn, body, holds_markup, main, words
 
@@ -101,9 +101,47 @@ def test_a_created_one_shows_its_id_its_network_and_the_way_there(
     assert "hx-get" not in attributes(body(answer))
 
 
-def test_a_contradicted_verdict_says_so(people: People, projects: Projects, as_: SignIn) -> None:
-    url = put(submit_creation(people.ada, projects.vision), State.NOT_CREATED, conflict_at=timezone.now())
-    assert "Later evidence contradicts this" in main(as_("ada").get(url))
+@pytest.mark.parametrize("state", [State.FAILED, State.REFUSED, State.NOT_CREATED, State.CANCELLED])
+def test_g53_a_contradicted_verdict_says_nothing_that_its_evidence_denies(
+    state: State, people: People, projects: Projects, as_: SignIn
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    url = put(creation, state, attempts=1, cause="status_400", code="ModelArts.0104", evidence="refused")
+    denials = (
+        "Nothing was created",
+        "not carried out",
+        "was not made",
+        "cannot be any more",
+        "withdrawn before",
+    )
+    page = main(as_("ada").get(url))
+    assert any(denial in page for denial in denials)
+    assert "Try again" in page
+    put(creation, state, conflict_at=timezone.now())
+    page = main(as_("ada").get(url))
+    assert "It may exist after all" in page
+    assert not any(denial in page for denial in (*denials, "Try again"))
+
+
+def test_g53_a_creation_that_was_made_and_is_contradicted_stays_created(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    url = put(creation, State.CREATED, conflict_at=timezone.now(), evidence="reply")
+    page = main(as_("ada").get(url))
+    assert "The cloud confirmed it in its answer. Later evidence contradicts this" in page
+
+
+def test_a_contradiction_names_the_cluster_that_was_found(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.fault("error", "create", status=400, error_code="ModelArts.0104", deed=True, times=1)
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
+    ClusterListing.objects.update(run_after=timezone.now())
+    run_worker()
+    made = cloud.simulator.clusters()[0].id
+    assert f"Contradicted by later evidence ID {made}" in main(as_("ada").get(creation.get_absolute_url()))
 
 
 def test_an_unknown_code_of_the_cloud_is_shown_as_it_came(
@@ -262,6 +300,23 @@ def test_an_admin_can_decide_that_none_of_the_candidates_is_it(
     )
     as_("tom").post(f"{url}decide/", {"cluster_id": "none", "reason": "looked"})
     assert 'data-state="not_created"' in body(as_("ada").get(url))
+
+
+def test_g42_a_decision_about_candidates_that_have_changed_since_is_not_taken(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    first, second = ({"id": each, "name": creation.name, "networks": []} for each in "xy")
+    url = put(creation, State.NEEDS_ATTENTION, candidates=[first])
+    tom = as_("tom")
+    (seen,) = re.findall(r'name="seen" value="([0-9]+)"', body(tom.get(url)))
+    put(creation, State.NEEDS_ATTENTION, candidates=[first, second], version=int(seen) + 1)
+    choice = {"cluster_id": "none", "reason": "looked", "seen": seen}
+    answer = tom.post(f"{url}decide/", choice, follow=True)
+    assert "This changed meanwhile, and nothing was decided." in words(answer)
+    assert 'value="looked"' in body(answer)
+    tom.post(f"{url}decide/", choice | {"seen": str(int(seen) + 1)})
+    assert 'data-state="not_created"' in body(tom.get(url))
 
 
 # The list.

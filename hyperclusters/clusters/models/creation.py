@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -124,7 +126,9 @@ class Creation(Operation):
     )
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
-    baseline = models.JSONField(default=list)  # IDs that already carried this name before sending
+    # IDs that were there before sending: those of this name, and those of other names that were unknown at the click.
+    baseline = models.JSONField(default=list)
+    namesakes: Sequence[str] = ()  # those of this name, while it is being sent; not stored
     # IDs that the cloud's answers to the create named: candidates, whatever else the answer said.
     reported_ids = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     candidates = models.JSONField(default=list)  # the clusters from which a person must choose

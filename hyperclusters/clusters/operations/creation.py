@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from hyperclusters.clusters.operations import evidence
 from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, as_undecided, cluster_facts
+from hyperclusters.clusters.operations.sightings import look_up
 from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.modelarts import (
     Answer,
@@ -81,13 +83,14 @@ class CreationEngine(Engine[Creation]):
         )
 
     def prepare(self, operation: Creation, client: Client, may_begin: MayBegin) -> Resolution | None:
-        """Store the IDs that have this name already: a new one beside them afterwards is ours.
+        """Store the IDs that are there already: a new one of this name beside them afterwards is ours. Of other names only
+        those that were unknown at the click: they can take this name later.
 
-        One that was unknown when this was requested takes the name, whoever made it: it may be this creation's own,
+        One of this name that was unknown when this was requested takes the name, whoever made it: it may be this creation's own,
         if the database is a backup from before it was sent.
         """
         project = operation.project
-        present: list[str] = []
+        present: dict[str, str] = {}
         for number, kind in enumerate(operation.listed_types):
             if number and not may_begin():
                 return None
@@ -99,11 +102,12 @@ class CreationEngine(Engine[Creation]):
                 return self.not_listed(operation, error, old_offset)
             failpoint("baseline_listed")
             breaker.record_success(project)
-            present += [item.id for item in listed if item.name == operation.name and item.id not in present]
-        if unknown := sorted(set(present) - set(operation.baseline)):
+            present |= {item.id: item.name for item in listed}
+        operation.namesakes = [each for each, name in present.items() if name == operation.name]
+        if unknown := sorted(set(operation.namesakes) - set(operation.baseline)):
             refusal = self.refusal(operation, "name_appeared")
             return replace(refusal, evidence=Evidence.LISTED, after={"found": unknown})
-        operation.baseline = present
+        operation.baseline = [*operation.namesakes, *evidence.unknown_at_click(operation, present)]
         return None
 
     def not_listed(
@@ -120,14 +124,15 @@ class CreationEngine(Engine[Creation]):
         if waiting := self.approval_objection(operation):
             return waiting
         try:
-            quotas.check_room(quotas.read_project(operation.project, for_approval=False))
+            project = quotas.read_project(operation.project, for_approval=False)
+            quotas.check_room(project, quotas.count(project))
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")
         return None
 
     def intent(self, operation: Creation) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The baseline."""
-        return {"baseline": operation.baseline}, {"baseline": operation.baseline}
+        """The baseline; its event names those of this name."""
+        return {"baseline": operation.baseline}, {"baseline": operation.namesakes}
 
     def call(self, operation: Creation, client: Client) -> Answer[HyperCluster]:
         return client.create(
@@ -183,29 +188,37 @@ class CreationEngine(Engine[Creation]):
             breaker.record_success(operation.project)
         failpoint("look_listed")
         operation.polls += 1
-        sightings = evidence.look_up(operation, client, lists)
-        if not operation.type or operation.polls < 2:
-            return evidence.weigh(operation, sightings, started_at)
-        if evidence.is_past_horizon(operation, started_at, *sightings.exchanges):
-            sightings.under_other_type += evidence.namesakes_of_other_type(operation, client)
-        return evidence.weigh(operation, sightings, started_at)
+        exchanges = [answer.exchange for answer in lists]
+        is_last = operation.polls > 1 and evidence.is_past_horizon(operation, started_at, *exchanges)
+        sightings = look_up(operation, client, lists, is_last=is_last)
+        namesakes = evidence.candidates(operation, sightings.clusters)
+        operation.candidates = _with_candidates(operation.candidates, namesakes)
+        return evidence.weigh(operation, sightings, is_last=is_last)
 
     def poll(self, operation: Creation) -> None:
         with suppress(AlreadyBound):  # another creation made this cluster, as found meanwhile
             super().poll(operation)
 
+    def progress(self, operation: Creation) -> dict[str, Any]:
+        """Its candidates so far, which a later list may lack."""
+        return super().progress(operation) | {"candidates": operation.candidates}
+
     def columns(self, operation: Creation, resolution: Resolution) -> dict[str, Any]:
-        """Its evidence and its candidates."""
+        """Its evidence and its candidates: all that were seen, unless an answer or a list tells which it is."""
+        is_told = resolution.state == State.CREATED and resolution.evidence != Evidence.HUMAN
+        seen = [] if is_told or resolution.state == State.QUEUED else operation.candidates
         return {
             "evidence": resolution.evidence or "",
-            "candidates": [cluster_facts(item) for item in resolution.candidates],
+            "candidates": _with_candidates(seen, resolution.candidates),
             "reported_ids": _reported_ids(operation, resolution),
         }
 
     def follow(self, operation: Creation, resolution: Resolution) -> None:
-        """Bind the cluster to its creation. Raises AlreadyBound."""
+        """Bind the cluster to its creation. Raises AlreadyBound. A refusal is compared with what was seen."""
         if resolution.state == State.CREATED and resolution.cluster:
             bind(operation, resolution.cluster)
+        elif resolution.state in evidence.ENDED_WITHOUT:
+            evidence.flag_denial(operation)
 
     def apply_result(self, key: UUID, result: Resolution) -> Creation:
         try:
@@ -242,6 +255,11 @@ class CreationEngine(Engine[Creation]):
 
 
 CREATIONS = CreationEngine()
+
+
+def _with_candidates(facts: list[dict[str, Any]], items: Iterable[HyperCluster]) -> list[dict[str, Any]]:
+    """Candidates, as a row stores them, and more: each once."""
+    return list({each["id"]: each for each in [*facts, *map(cluster_facts, items)]}.values())
 
 
 def _reported_ids(creation: Creation, resolution: Resolution) -> list[str]:

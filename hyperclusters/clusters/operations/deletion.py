@@ -19,9 +19,10 @@ from hyperclusters.clusters import inside, ownership
 from hyperclusters.clusters.errors import ClusterLocked
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
 from hyperclusters.clusters.operations.engine import Engine
-from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
+from hyperclusters.clusters.operations.evidence import is_past_horizon
 from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution
+from hyperclusters.clusters.operations.sightings import locate
 from hyperclusters.clusters.upstream import other_type
 from hyperclusters.modelarts import (
     Answer,
@@ -37,6 +38,8 @@ from hyperclusters.modelarts import (
 
 # The cause of an unknown outcome: the cloud has no such cluster under the type that was sent.
 NOT_SEEN = "not_under_this_type"
+# The same: one look has not found the cluster. A second one in a row proves that it is gone.
+ABSENT_ONCE = "absent_once"
 # Why it was not sent: something is inside; that could not be read.
 NOT_EMPTY, UNCHECKED = "not_empty", "inside_unchecked"
 
@@ -127,16 +130,22 @@ class DeletionEngine(Engine[Deletion]):
         return self.unknown_outcome(operation, error.cause, error)
 
     def observe(self, operation: Deletion, client: Client, started_at: datetime) -> Resolution | None:
-        """Check whether the cluster still exists, under either type."""
+        """Check whether the cluster still exists, under either type. It is gone if two answers in a row say so: two looks,
+        or the delete's and one look."""
         kind = ClusterType(operation.type)
         try:
             answer, type_in_list = locate(operation.project, client, operation.cluster.cluster_id, kind)
         except ModelArtsError:
             return None
+        operation.polls += 1
         if isinstance(answer, NotFound):
+            if operation.cause not in {NOT_SEEN, ABSENT_ONCE}:
+                operation.cause = ABSENT_ONCE
+                return None
             success = Resolution(DeletionState.DELETED, EventType.DELETE_SUCCEEDED, Outcome.DONE)
             return replace(success, exchange=answer.exchange, error=answer)
-        operation.polls += 1
+        if operation.cause == ABSENT_ONCE:
+            operation.cause = ""
         if not operation.other_type and (type_in_list != kind or operation.cause == NOT_SEEN):
             # It exists, but not under the type that was sent: delete it under the other one, as an attempt of its own.
             other = other_type(kind)
@@ -154,6 +163,10 @@ class DeletionEngine(Engine[Deletion]):
                 DeletionState.FAILED, EventType.DELETE_FAILED, Outcome.FAILED, cause="still_there"
             )
         return None
+
+    def progress(self, operation: Deletion) -> dict[str, Any]:
+        """Whether the last look has not found it."""
+        return super().progress(operation) | {"cause": operation.cause}
 
     def follow(self, operation: Deletion, resolution: Resolution) -> None:
         """Mark a deleted cluster as gone."""

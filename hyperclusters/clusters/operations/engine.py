@@ -226,4 +226,4 @@ class Engine(Kind[O]):
         failpoint("look_in_vain")
         rows = self.rows.filter(pk=operation.pk, state=UNKNOWN, version=operation.version)
         next_at = run_after or poll_at(operation.polls, operation.not_created_after)
-        rows.update(polls=operation.polls, run_after=next_at)
+        rows.update(run_after=next_at, **self.progress(operation))

@@ -12,7 +12,6 @@ from django.db.models import Q
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters import breaker
 from hyperclusters.clusters.models import (
     EVIDENCE_RANK,
     Cluster,
@@ -20,23 +19,16 @@ from hyperclusters.clusters.models import (
     Creation,
     Evidence,
     Operation,
-    Project,
     State,
 )
-from hyperclusters.clusters.operations.resolution import Resolution
-from hyperclusters.clusters.upstream import other_type
+from hyperclusters.clusters.operations.resolution import Resolution, cluster_from
 from hyperclusters.modelarts import (
-    Answer,
-    Client,
-    ClusterType,
     Exchange,
     HyperCluster,
     ModelArtsError,
-    NotFound,
     Proof,
     canonical_id,
     is_subnet_id,
-    proves_absence,
 )
 
 SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
@@ -46,12 +38,12 @@ ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 @dataclass(slots=True)
 class Sightings:
     """What one poll saw: clusters listed under the type that was sent (under either, if none was), those under the
-    other type that may be the creation's, and IDs from the cloud's answers that could not be looked up."""
+    other type that may be the creation's, those that could not be looked up, and those that were there and are not."""
 
-    exchanges: list[Exchange]
     clusters: list[HyperCluster]
     under_other_type: list[HyperCluster] = field(default_factory=list)
-    unresolved_ids: list[str] = field(default_factory=list)
+    unresolved: list[HyperCluster] = field(default_factory=list)
+    vanished: list[HyperCluster] = field(default_factory=list)
 
 
 def horizon(now: datetime) -> datetime:
@@ -121,26 +113,43 @@ def contradicts(resolution: Resolution, creation: Creation) -> bool:
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
     """Whether this cluster was known already, under any name and in any project, or another creation made it.
 
-    `before`: clusters first seen later do not count.
+    `before`: clusters first seen later do not count; otherwise those first seen since the click.
     """
     others = Cluster.objects.with_ids([cluster_id]).exclude(creation=creation)
-    if before is not None:
-        others = others.filter(Q(found_at__lt=before) | Q(creation__isnull=False))
-    return cluster_id in creation.baseline or others.exists()
+    earlier = Q(found_at__lt=before or creation.requested_at) | Q(creation__isnull=False)
+    return cluster_id in creation.baseline or others.filter(earlier).exists()
+
+
+def unknown_at_click(creation: Creation, names: dict[str, str]) -> list[str]:
+    """Of the clusters with these IDs and names, those of other names that our copy lacked when this was requested."""
+    earlier = creation.project.clusters.filter(found_at__lt=creation.requested_at)
+    known = set(map(canonical_id, earlier.values_list("cluster_id", flat=True)))
+    return [each for each, name in names.items() if name != creation.name and each not in known]
 
 
 def candidates(creation: Creation, clusters: Iterable[HyperCluster]) -> list[HyperCluster]:
     """The listed clusters that may be this creation's: exactly its name, not in the baseline, not bound to another."""
-    bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
-        creation=creation
-    )
     return _once_each(
-        item
-        for item in clusters
-        if item.name == creation.name
-        and item.id not in creation.baseline
-        and not bound.with_ids([item.id]).exists()
+        item for item in clusters if item.name == creation.name and not _is_explained(creation, item.id)
     )
+
+
+def _is_explained(creation: Creation, cluster_id: str) -> bool:
+    """Whether this cluster was there before the create, or another creation made it."""
+    made = Cluster.objects.with_ids([cluster_id]).filter(project=creation.project, creation__isnull=False)
+    return cluster_id in creation.baseline or made.exclude(creation=creation).exists()
+
+
+def seen_since_click(creation: Creation) -> dict[str, HyperCluster]:
+    """Clusters that may be this creation's, by ID, as any list or answer since the click had them: those that it has
+    as candidates, and those of our copy. One that no list has any more was there all the same."""
+    named = Q(name=creation.name) | Q(cluster_id__in=creation.reported_ids)
+    since = creation.project.clusters.filter(named, creation=None, found_at__gte=creation.requested_at)
+    rows = [
+        HyperCluster(canonical_id(row.cluster_id), row.name, (), networks_complete=False) for row in since
+    ]
+    items = [*rows, *map(cluster_from, creation.candidates)]
+    return {item.id: item for item in items if not _is_explained(creation, item.id)}
 
 
 def _once_each(items: Iterable[HyperCluster]) -> list[HyperCluster]:
@@ -158,94 +167,37 @@ def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
     return says_all and bool(creation.subnet_id) and creation.subnet_id not in subnets
 
 
-def locate(
-    project: Project, client: Client, cluster_id: str, kind: ClusterType
-) -> tuple[Answer[HyperCluster] | NotFound, ClusterType]:
-    """The cluster with this ID under this type, else under the other, and the type; NotFound if it is proved to be
-    under neither. Raises ModelArtsError if one of the two could not be asked."""
-    for each in (kind, other_type(kind)):
-        try:
-            answer = client.show(cluster_id=cluster_id, type=each)
-        except ModelArtsError as error:
-            breaker.record_result(project, error)
-            if not isinstance(error, NotFound) or not proves_absence(error):
-                raise
-            absence = error
-        else:
-            breaker.record_result(project)
-            return answer, each
-    return absence, each
-
-
-def look_up(
-    creation: Creation, client: Client, lists: Sequence[Answer[tuple[HyperCluster, ...]]]
-) -> Sightings:
-    """The lists, and the clusters of reported IDs that they lack, as `show` has them under either type."""
-    listed = [item for answer in lists for item in answer.value]
-    sightings = Sightings([answer.exchange for answer in lists], listed)
-    for cluster_id in set(creation.reported_ids) - {item.id for item in listed}:
-        try:
-            kind = creation.listed_types[0]
-            answer_by_id, type_in_list = locate(creation.project, client, cluster_id, kind)
-        except ModelArtsError:
-            sightings.unresolved_ids.append(cluster_id)
-            continue
-        if not isinstance(answer_by_id, NotFound):
-            is_own_type = type_in_list in creation.listed_types
-            found = sightings.clusters if is_own_type else sightings.under_other_type
-            found.append(answer_by_id.value)
-    return sightings
-
-
-def namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
-    """New clusters of exactly this name under the type that was not sent. Empty if that list fails: it is no proof."""
-    try:
-        items = client.list(type=other_type(ClusterType(creation.type))).value
-    except ModelArtsError as error:
-        breaker.record_result(creation.project, error)
-        return []
-    return [
-        item
-        for item in items
-        if item.name == creation.name
-        and item.id not in creation.reported_ids
-        and not is_known(creation, item.id)
-    ]
-
-
-def weigh(creation: Creation, sightings: Sightings, started_at: datetime) -> Resolution | None:
-    """What a poll that began at `started_at` proves. None: nothing yet."""
+def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolution | None:
+    """What a poll proves. None: nothing yet. `is_last`: it is the second one at least, and began after the horizon."""
     namesakes = candidates(creation, sightings.clusters)
     doubts = _doubts(creation, sightings, {item.id for item in namesakes})
     certain = [item for item in namesakes if item.id not in doubts]
     seen = _once_each((*sightings.clusters, *sightings.under_other_type))
     doubtful = [item for item in seen if item.id in doubts]
-    if len(certain) == 1 and not doubtful and not sightings.unresolved_ids:
+    unseen = [*sightings.unresolved, *sightings.vanished]
+    if len(certain) == 1 and not doubtful and not unseen:
         listed = Resolution(State.CREATED, EventType.CREATE_SUCCEEDED, Outcome.DONE, Evidence.LISTED)
         return replace(listed, cluster=certain[0])
-    if len(certain) > 1 or doubtful:
+    if len(certain) > 1 or doubtful or (certain and sightings.vanished):
         cause = "several_candidates" if certain else doubts[doubtful[0].id]
-        return _for_a_person(cause, [*certain, *doubtful])
-    if creation.polls < 2 or not is_past_horizon(creation, started_at, *sightings.exchanges):
+        return _for_a_person(cause, [*certain, *doubtful, *sightings.vanished])
+    if not is_last:
         return None
-    if sightings.unresolved_ids:
-        unseen = [
-            HyperCluster(each, name="", networks=(), networks_complete=False)
-            for each in sightings.unresolved_ids
-        ]
-        return _for_a_person("id_not_shown", [*certain, *unseen])
+    if unseen:
+        return _for_a_person("id_not_shown" if sightings.unresolved else "vanished", [*certain, *unseen])
     return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
 
 
 def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -> dict[str, str]:
     """The clusters that prove nothing by themselves: the reason (a slug) by ID."""
     doubts = dict.fromkeys((item.id for item in sightings.under_other_type), "other_type")
+    followed = {*creation.reported_ids, *(facts["id"] for facts in creation.candidates)}
     for item in sightings.clusters:
-        if item.id in creation.reported_ids and item.name != creation.name:
+        if item.id in followed and item.name != creation.name:
             doubts[item.id] = "other_name"
-        elif item.id in candidate_ids.union(creation.reported_ids) and _has_other_network(creation, item):
+        elif item.id in candidate_ids | followed and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
-        if item.id in candidate_ids and is_known(creation, item.id, before=creation.requested_at):
+        if item.id in candidate_ids and is_known(creation, item.id):
             doubts[item.id] = "known_id"  # known before the request: it took this name later
     for item in (*sightings.clusters, *sightings.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):
@@ -266,27 +218,39 @@ def _for_a_person(cause: str, choice: list[HyperCluster]) -> Resolution:
 def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:
     """Flag creations whose verdict denies these clusters, which the source lists for the first time at `at`.
 
-    A creation that the cloud refused is flagged until its horizon: after it, the name is free for others.
+    By its name, a creation that the cloud refused is flagged until its horizon: after it, the name is free for others.
     """
-    names = [item.name for item in items]
-    absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))
-    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0, name__in=names, not_created_after__gt=at)
-    refused &= Q(type__in=[source.type, ""])
-    suspects = source.project.creations.filter(
-        absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
-    )
+    named = Q(name__in=[item.name for item in items])
+    in_time = named & Q(not_created_after__gt=at, type__in=[source.type, ""])
+    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0) & ~Q(evidence=Evidence.NOT_SENT)
+    denies = Q(state=State.NOT_CREATED) & named | refused & in_time
+    denies |= (Q(state=State.NOT_CREATED) | refused) & ~Q(reported_ids=[])
+    suspects = source.project.creations.filter(denies, conflict_at__isnull=True)
     for creation in suspects.with_related():
-        ruled_out = {candidate["id"] for candidate in creation.candidates}.union(creation.baseline)
+        ruled_out = {*creation.baseline}
+        if creation.evidence == Evidence.HUMAN:
+            ruled_out |= {candidate["id"] for candidate in creation.candidates}
         for item in items:
             is_named = item.name == creation.name or item.id in creation.reported_ids
             if is_named and item.id not in ruled_out:
-                Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
-                record(
-                    EventType.CREATE_CONTRADICTED,
-                    Outcome.FAILED,
-                    on=creation,
-                    by=creation.requested_by,
-                    after={"state": creation.state, "found": item.id},
-                    evidence="listed",
-                )
+                _flag(creation, item.id)
                 break
+
+
+def flag_denial(creation: Creation) -> None:
+    """Flag a creation that has just ended as not carried out, if a cluster that it may have made was seen."""
+    if creation.attempts and creation.evidence == Evidence.REFUSED:
+        for cluster_id in list(seen_since_click(creation))[:1]:
+            _flag(creation, cluster_id)
+
+
+def _flag(creation: Creation, cluster_id: str) -> None:
+    Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
+    record(
+        EventType.CREATE_CONTRADICTED,
+        Outcome.FAILED,
+        on=creation,
+        by=creation.requested_by,
+        after={"state": creation.state, "found": cluster_id},
+        evidence="listed",
+    )

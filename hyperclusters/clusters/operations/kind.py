@@ -78,6 +78,10 @@ class Kind(ABC, Generic[O]):
     def observe(self, operation: O, client: Client, started_at: datetime) -> Resolution | None:
         """What a poll that began at `started_at` proves. None: nothing yet. Complete answers count in `polls`."""
 
+    def progress(self, operation: O) -> dict[str, Any]:
+        """Columns of the row that a poll without a verdict sets."""
+        return {"polls": operation.polls}
+
     def columns(self, operation: O, resolution: Resolution) -> dict[str, Any]:  # noqa: ARG002 -- for subclasses
         """Further columns of the row that a resolution sets."""
         return {}

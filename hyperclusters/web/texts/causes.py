@@ -66,9 +66,13 @@ CAUSES: dict[str, Text] = {
     "id_not_shown": _(
         "The cloud answered with the ID of a cluster, and could not be asked whether it has that cluster."
     ),
+    "vanished": _(
+        "A new cluster of this name was in the cloud's list for a while, and is not there any more."
+    ),
     "not_under_this_type": _(
         "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
     ),
+    "absent_once": _("One look did not find the cluster. A second one must confirm it."),
     "not_empty": _("ModelArts lists supernodes or groups inside the cluster."),
     "inside_unchecked": _("We couldn't check what is inside the cluster, so we didn't send the deletion."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),

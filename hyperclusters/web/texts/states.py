@@ -55,9 +55,8 @@ class StatusText:
 
 def creation_status(creation: Creation) -> StatusText:
     """The creation's state as a person should read it."""
-    title, text = _WORDS[State(creation.state)](creation)
-    if creation.conflict_at:
-        text = join_sentences(text, _("Later evidence contradicts this: see below, and tell operations."))
+    words = _contradicted_status if creation.conflict_at else _WORDS[State(creation.state)]
+    title, text = words(creation)
     return StatusText(KINDS[creation.state], title, text)
 
 
@@ -126,6 +125,25 @@ def _failed_status(creation: Creation) -> tuple[str, str]:
         return _("The cloud refused it"), join_sentences(because, _("Nothing was created."), what_to_do)
     title = _("Not created: the cloud could not be reached")
     return title, join_sentences(because, attempts_made(creation), what_to_do)
+
+
+def _contradicted_status(creation: Creation) -> tuple[str, str]:
+    """Later evidence stands against the verdict: what the verdict alone would say is not said any more."""
+    if creation.state == State.CREATED:
+        title, text = _created_status(creation)
+        return title, join_sentences(
+            text, _("Later evidence contradicts this: see below, and tell operations.")
+        )
+    because = ""
+    if creation.state != State.NOT_CREATED:
+        is_clear = True if creation.state == State.FAILED else None
+        because = cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear)
+    return _("It may exist after all"), join_sentences(
+        because,
+        _(
+            "The cloud named or listed a cluster that this request may have created: see below, and tell operations. Don't create it again before they have looked."
+        ),
+    )
 
 
 def attempts_made(work: Creation | Deletion) -> str:

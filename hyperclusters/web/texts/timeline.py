@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import UNREADABLE, events
 from hyperclusters.audit.vocabulary import EventType
-from hyperclusters.clusters.models import Creation
+from hyperclusters.clusters.models import Creation, State
 from hyperclusters.web.texts.causes import cause_of
 
 
@@ -99,6 +99,13 @@ def _cause(event: Event) -> str:
     )
 
 
+def _found_text(event: Event) -> str:
+    """The cluster that contradicts the verdict, if it is one."""
+    after = event.after or {}
+    found = (after.get("cluster") or {}).get("id") or after.get("found") or ""
+    return "" if not found or found in State.values else _("ID %(id)s") % {"id": found}
+
+
 def _person(event: Event) -> str:
     return _("by %(person)s") % {"person": event.person_name}
 
@@ -129,5 +136,5 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn", None),
     EventType.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn", None),
     EventType.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good", None),
-    EventType.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad", None),
+    EventType.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad", _found_text),
 }

@@ -37,7 +37,7 @@ def conclude(command: BaseCommand) -> None:
     """Anchor the ledger, verify it, and print the result."""
     try:
         anchors.anchor()
-    except OSError as error:
+    except (OSError, anchors.EventsGone) as error:
         command.stderr.write(f"The ledger could not be anchored: {error}")
     result = verification.verify_whole()
     verification.note(integrity.WHOLE, result)

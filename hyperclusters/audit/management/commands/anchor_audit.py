@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from hyperclusters.audit.anchors import anchor
+from hyperclusters.audit.anchors import EventsGone, anchor
 
 
 class Command(BaseCommand):
@@ -16,6 +16,8 @@ class Command(BaseCommand):
             line = anchor()
         except OSError as error:
             raise CommandError(f"{settings.AUDIT_ANCHORS} cannot be written: {error}") from error
+        except EventsGone as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(
             f"anchored event {line['seq']} {line['digest']} as line {line['line']} of {settings.AUDIT_ANCHORS}"
         )

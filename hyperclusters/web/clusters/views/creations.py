@@ -39,6 +39,7 @@ PACES = (
 )
 SLOWEST = 5000
 CROWD = 4  # so many more creations under way, and each page asks as rarely again
+VERSION = re.compile(r"[0-9]{1,9}")
 VERSION_SEEN = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,5})")
 FIRST = datetime(1, 1, 2, tzinfo=UTC)
 PAGES = "clusters/creations/"  # the folder of their templates
@@ -129,15 +130,20 @@ def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
     creation = _visible(request, pk)
     cluster_id, reason = request.POST.get("cluster_id", ""), posted_text(request, "reason")
+    seen = VERSION.fullmatch(request.POST.get("seen", ""))
     try:
         creations.decide(
             creation,
             by=request.user,
             cluster_id="" if cluster_id == NONE_OF_THEM else cluster_id or "-",
             reason=reason,
+            seen_version=int(seen[0]) if seen else None,
         )
     except StaleState:
-        messages.warning(request, _("This was decided meanwhile. See below how it stands."))
+        note_not_taken(request)
+        messages.warning(
+            request, _("This changed meanwhile, and nothing was decided. See below how it stands.")
+        )
     except NotACandidate:
         note_not_taken(request)
         messages.error(request, _("Choose one of the clusters, or none of them. Nothing was decided."))

@@ -106,7 +106,7 @@ def _request_creation(request: PageRequest, form: CreationForm) -> Creation:
         project=data["project"],
         wish=form.create_request(),
         token=data["token"],
-        again_of=earlier if earlier and earlier.project == data["project"] else None,
+        again_of=earlier if earlier and earlier.project_id == data["project"].pk else None,
         despite_cluster=data["despite"],
     )
 

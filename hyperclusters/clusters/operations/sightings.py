@@ -1,0 +1,115 @@
+"""Where an operation's cluster is looked for: in lists, by its ID, and in what other lists showed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.clusters import breaker
+from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.operations.evidence import Sightings, is_known, seen_since_click
+from hyperclusters.clusters.operations.resolution import cluster_facts
+from hyperclusters.clusters.operations.transitions import transition
+from hyperclusters.clusters.upstream import other_type
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClusterType,
+    HyperCluster,
+    ModelArtsError,
+    NotFound,
+    proves_absence,
+)
+
+
+def locate(
+    project: Project, client: Client, cluster_id: str, kind: ClusterType
+) -> tuple[Answer[HyperCluster] | NotFound, ClusterType]:
+    """The cluster with this ID under this type, else under the other, and the type; NotFound if it is proved to be
+    under neither. Raises ModelArtsError if one of the two could not be asked."""
+    for each in (kind, other_type(kind)):
+        try:
+            answer = client.show(cluster_id=cluster_id, type=each)
+        except ModelArtsError as error:
+            breaker.record_result(project, error)
+            if not isinstance(error, NotFound) or not proves_absence(error):
+                raise
+            absence = error
+        else:
+            breaker.record_result(project)
+            return answer, each
+    return absence, each
+
+
+def look_up(
+    creation: Creation, client: Client, lists: Sequence[Answer[tuple[HyperCluster, ...]]], *, is_last: bool
+) -> Sightings:
+    """The lists, and the clusters that they lack, as `show` has them under either type: those that the cloud's answers
+    named, and those that were seen since the click. The last poll reads the other type's list as well."""
+    sightings = Sightings([item for answer in lists for item in answer.value])
+    reported = {
+        each: HyperCluster(each, name="", networks=(), networks_complete=False)
+        for each in creation.reported_ids
+    }
+    seen = seen_since_click(creation)
+    for cluster_id in (reported | seen).keys() - {item.id for item in sightings.clusters}:
+        item = seen.get(cluster_id) or reported[cluster_id]
+        try:
+            answer, kind = locate(creation.project, client, cluster_id, creation.listed_types[0])
+        except ModelArtsError:
+            sightings.unresolved.append(item)
+            continue
+        if isinstance(answer, NotFound):
+            sightings.vanished += [item] if cluster_id in seen else []
+        elif kind in creation.listed_types:
+            sightings.clusters.append(answer.value)
+        elif is_last or cluster_id in reported:
+            sightings.under_other_type.append(answer.value)
+    if is_last and creation.type:
+        sightings.under_other_type += _namesakes_of_other_type(creation, client)
+    return sightings
+
+
+def _namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
+    """New clusters of exactly this name under the type that was not sent. Empty if that list fails: it is no proof."""
+    try:
+        items = client.list(type=other_type(ClusterType(creation.type))).value
+    except ModelArtsError as error:
+        breaker.record_result(creation.project, error)
+        return []
+    return [
+        item
+        for item in items
+        if item.name == creation.name
+        and item.id not in creation.reported_ids
+        and not is_known(creation, item.id)
+    ]
+
+
+def is_sought(creation: Creation, item: HyperCluster) -> bool:
+    """Whether a cluster that is new in a list may be what this creation made."""
+    is_named = item.name == creation.name or item.id in creation.reported_ids
+    return is_named and item.id not in creation.baseline
+
+
+def remember(creation: Creation, item: HyperCluster) -> bool:
+    """Keep a sought cluster as a candidate of its open creation, whatever later lists have. Call it in a transaction.
+
+    False if the creation is moving on at this moment: then the next list tells it again. It is not waited for: who moves
+    it may wait for what this transaction has locked.
+    """
+    if any(facts["id"] == item.id for facts in creation.candidates):
+        return True
+    rows = Creation.objects.filter(pk=creation.pk, version=creation.version)
+    if not rows.select_for_update(skip_locked=True, no_key=True).values_list("pk").first():
+        return False
+    seen = {"candidates": [*creation.candidates, cluster_facts(item)]}
+    if creation.state == State.NEEDS_ATTENTION:  # a person is choosing, and must see it
+        event = EventType.CREATE_UNDECIDED
+        after = {"candidates": [facts["id"] for facts in seen["candidates"]]}
+        facts = {"after": after, "evidence": "several_candidates"}
+        transition(creation, creation.state, event, Outcome.UNKNOWN, facts=facts, **seen)
+        return True
+    rows.update(version=creation.version + 1, **seen)  # a poll that has not seen it must reach no verdict
+    creation.version, creation.candidates = creation.version + 1, seen["candidates"]
+    return True
