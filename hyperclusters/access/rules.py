@@ -26,12 +26,12 @@ def audited_change(*, by: User | None, on: Auditable | Subject, **change: Any) -
     try:
         with transaction.atomic():
             yield
-    except NotPermitted as denied:
+    except NotPermitted as error:
         _record(Outcome.DENIED, "not_permitted", by, on, change)
-        denied.is_noted = True
+        error.is_noted = True
         raise
-    except ChangeRefused as refused:
-        _record(Outcome.REFUSED, refused.cause, by, on, change)
+    except ChangeRefused as error:
+        _record(Outcome.REFUSED, error.cause, by, on, change)
         raise
 
 

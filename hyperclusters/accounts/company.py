@@ -188,8 +188,8 @@ def _unless_refused(person: User) -> Iterator[None]:
     try:
         with transaction.atomic():
             yield
-    except ChangeRefused as refused:
-        log.warning("groups of %s: %s", person.username, refused)
+    except ChangeRefused as error:
+        log.warning("groups of %s: %s", person.username, error)
 
 
 def _roles_of(groups: frozenset[str]) -> dict[tuple[Team | None, str], str]:

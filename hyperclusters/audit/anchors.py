@@ -30,7 +30,7 @@ from .models import AnchorFile, ChainHead
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
-_written: dict[
+_last_lines: dict[
     Path, tuple[str, float]
 ] = {}  # this process's last line and when, by the clock that nobody sets
 
@@ -52,23 +52,23 @@ def anchor_if_due() -> AnchorRecord | None:
     Where events are gone that it has seen, it stays the last one: verifications name it until somebody acknowledges
     that."""
     key_id, _ = current_key()
-    written = []
+    records = []
     with suppress(EventsGone):
-        written = _anchor_in([path for path in paths() if _is_due(path, key_id)])
-    return written[0] if written else None
+        records = _anchor_in([path for path in paths() if _is_due(path, key_id)])
+    return records[0] if records else None
 
 
 def _anchor_in(files: Sequence[Path]) -> list[AnchorRecord]:
-    written: list[AnchorRecord] = []
+    records: list[AnchorRecord] = []
     errors: list[OSError | EventsGone] = []
     for path in files:
         try:
-            written.append(_append_to(path))
+            records.append(_append_to(path))
         except (OSError, EventsGone) as error:
             errors.append(error)
     if errors:
         raise next((each for each in errors if isinstance(each, OSError)), errors[0])
-    return written
+    return records
 
 
 def _append_to(path: Path) -> AnchorRecord:
@@ -98,7 +98,7 @@ def _append_to(path: Path) -> AnchorRecord:
         file.write(json.dumps(line).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    _written[path] = line["seal"], time.monotonic()
+    _last_lines[path] = line["seal"], time.monotonic()
     AnchorFile.objects.update_or_create(
         id=line["file"],
         defaults={"path": str(path)[:500], "lines": line["line"], "at": clock.now(), "host": host()},
@@ -120,7 +120,7 @@ def _is_due(path: Path, key_id: str) -> bool:
     if age <= -EVERY:
         # By a clock that was ahead: ours, or that of another process, to which every line of ours looks old. Two that
         # disagree write one line each in an hour.
-        seal, when = _written.get(path, ("", -inf))
+        seal, when = _last_lines.get(path, ("", -inf))
         return bool(last["seal"] == seal or time.monotonic() - when >= EVERY.total_seconds())
     return bool(age >= EVERY or last["line"] < _lines_known(last["file"]))
 

@@ -49,10 +49,10 @@ def request_check(first: int, *, by: Person) -> bool:
     segment = archive_from(first)
     if segment is None:
         return False
-    waiting = {"requested_at": clock.now(), "run_after": clock.now(), "count": 0}
+    columns = {"requested_at": clock.now(), "run_after": clock.now(), "count": 0}
     with transaction.atomic():
         SegmentCheck.objects.bulk_create([SegmentCheck(first=first)], ignore_conflicts=True)
-        if SegmentCheck.objects.filter(first=first, requested_at__isnull=True).update(**waiting):
+        if SegmentCheck.objects.filter(first=first, requested_at__isnull=True).update(**columns):
             subject = Subject("audit", "", segment.file)
             record(EventType.ARCHIVE_CHECK_REQUESTED, Outcome.ACCEPTED, on=subject, by=by)
     return True
@@ -64,31 +64,31 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
     if check is None:
         return
     ours = SegmentCheck.objects.filter(pk=check.pk, lease_holder=check.lease_holder)
-    released: dict[str, Any] = {"lease_holder": "", "lease_expires_at": None}
+    release: dict[str, Any] = {"lease_holder": "", "lease_expires_at": None}
     renewed_at = clock.now()
 
-    def go_on(done: int, total: int) -> None:
+    def go_on(count: int, total: int) -> None:
         nonlocal renewed_at
         if not may_go_on():
             raise _Stopped
-        if clock.now() - renewed_at > RENEW or done == total:
+        if clock.now() - renewed_at > RENEW or count == total:
             renewed_at = clock.now()
             lease = {"lease_expires_at": renewed_at + ours.lease_length()}
-            if not ours.update(count=done, **lease):
+            if not ours.update(count=count, **lease):
                 raise _Stopped
 
     try:
         result = _result(check, go_on)
     except _Stopped:
-        ours.update(**released)
+        ours.update(**release)
     except Exception:  # such as a disk that fails: nothing is known, and the next attempt may know it
         log.exception("an archive could not be verified; it is due again soon")
-        ours.update(run_after=clock.now() + SOON, **released)
+        ours.update(run_after=clock.now() + SOON, **release)
     else:
-        ours.update(**result, requested_at=None, **released)
+        ours.update(**result, requested_at=None, **release)
 
 
-def verify_segment(segment: Segment, progress: Progress = lambda _done, _all: None) -> list[IntegrityIssue]:
+def verify_segment(segment: Segment, progress: Progress = lambda _count, _all: None) -> list[IntegrityIssue]:
     """Verify an archive's file in AUDIT_ARCHIVE: that it is the one of its record, each seal, each link, also to its
     neighbours, and the anchors."""
     findings = IntegrityIssues()
@@ -185,9 +185,9 @@ def _compare_neighbours(segment: Segment, findings: IntegrityIssues) -> None:
         findings.add(
             IssueKind.ARCHIVE_EDITED, segment.first, detail="it does not continue the archive before it"
         )
-    following = segment.last + 1
-    texts = [text[13:77] for _, text in values(Event.objects.filter(seq=following), "canonical") if text]
-    nexts = [*Segment.objects.filter(first=following).values_list("previous", flat=True), *texts]
+    next_seq = segment.last + 1
+    texts = [text[13:77] for _, text in values(Event.objects.filter(seq=next_seq), "canonical") if text]
+    nexts = [*Segment.objects.filter(first=next_seq).values_list("previous", flat=True), *texts]
     if any(each != segment.digest for each in nexts):
         findings.add(IssueKind.ARCHIVE_EDITED, segment.last, detail="the next event does not continue it")
 

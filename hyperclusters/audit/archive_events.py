@@ -51,12 +51,12 @@ class Cursor(NamedTuple):
 @dataclass(slots=True)
 class ArchivePage:
     """What was found, newest first, each with its number (0 if unknown). `cursor`: where to continue; None at the end.
-    `unavailable`: archives whose files cannot be read here. `damaged`: rows that fail verification, shown or not."""
+    `unavailable`: archives whose files cannot be read here. `damage_count`: rows that fail verification, shown or not."""
 
     events: list[tuple[int, Event | None]] = field(default_factory=list)
     cursor: Cursor | None = None
     unavailable: list[Segment] = field(default_factory=list)
-    damaged: int = 0
+    damage_count: int = 0
     through_at: datetime | None = None  # read back to this event's time
 
 
@@ -107,7 +107,7 @@ def past(since: datetime | None, matches: Matches, *, needles: Sequence[bytes], 
         return Past([], segments)
     page = search(segments, matches, needles=needles, size=size, seconds=PAGE_SECONDS)
     unread = list(page.unavailable)
-    if page.damaged:
+    if page.damage_count:
         unread = segments
     elif page.cursor and len(page.events) < size:
         unread += [each for each in segments if each.first <= page.cursor.first]
@@ -138,7 +138,7 @@ def find(segment: Segment, seq: int) -> Event | None:
 def _take(page: ArchivePage, segment: Segment, line: bytes, matches: Matches, *, shows_damage: bool) -> None:
     fields = _genuine(line, segment)
     if fields is None:
-        page.damaged += 1
+        page.damage_count += 1
         if shows_damage:
             page.events.append((_claimed_seq(line, segment), None))
         return
@@ -157,9 +157,9 @@ def _without_end(page: ArchivePage, segments: Sequence[Segment]) -> ArchivePage:
 def _genuine(line: bytes, segment: Segment) -> Fields | None:
     """The fields of an event that one of our keys has sealed, with a number of this archive; else None."""
     try:
-        text, sealed = from_jsonl(line.decode())
+        text, seal = from_jsonl(line.decode())
         key = dict(settings.AUDIT_KEYS)[key_id_of(text)]
-        is_sealed = hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), sealed)
+        is_sealed = hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), seal)
         if not is_sealed or not TEXT.match(text) or not segment.first <= seq_of(text) <= segment.last:
             return None
         fields: Fields = json.loads(text)
@@ -170,10 +170,10 @@ def _genuine(line: bytes, segment: Segment) -> Fields | None:
 
 def _event(fields: Fields, line: bytes) -> Event:
     """The event as a row of the ledger has it. An older text lacks younger columns."""
-    text, sealed = from_jsonl(line.decode())
+    text, seal = from_jsonl(line.decode())
     values: dict[str, Any] = {name: fields[name] for name in (*SCALARS, *DOCUMENTS) if name in fields}
     at = datetime.fromisoformat(fields["at"])
-    event = Event(seq=fields["seq"], at=at, key_id=fields["key"], canonical=text, digest=sealed, **values)
+    event = Event(seq=fields["seq"], at=at, key_id=fields["key"], canonical=text, digest=seal, **values)
     event.is_archived = True
     return event
 

@@ -106,7 +106,7 @@ def verify_open(
     file: IO[bytes],
     manifest: dict[str, Any],
     anchor_positions: dict[int, ChainPosition] | None = None,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = lambda _count, _all: None,
 ) -> IntegrityIssues:
     """Verify an open archive: the file as a whole, each seal, each link, and the anchors in its manifest and in
     `anchor_positions`."""
@@ -120,9 +120,9 @@ def verify_open(
         findings.add(IssueKind.ARCHIVE_EDITED, manifest["first"], manifest["last"], EDITED_FILE)
     # Other content of the file is another finding.
     findings.issues += [replace(each, content=sha256.hexdigest()) for each in events.issues]
-    acknowledged = [IntegrityIssue(**facts) for facts in manifest.get("acknowledged", [])]
-    findings.acknowledged = [each for each in findings.issues if each in acknowledged]
-    findings.issues = [each for each in findings.issues if each not in acknowledged]
+    known_issues = [IntegrityIssue(**facts) for facts in manifest.get("acknowledged", [])]
+    findings.acknowledged = [each for each in findings.issues if each in known_issues]
+    findings.issues = [each for each in findings.issues if each not in known_issues]
     return findings
 
 
@@ -131,7 +131,7 @@ def walk_file(
     manifest: dict[str, Any],
     update: Callable[[bytes], object] = lambda _line: None,
     anchor_positions: dict[int, ChainPosition] | None = None,
-    progress: Progress = lambda _done, _all: None,
+    progress: Progress = lambda _count, _all: None,
 ) -> IntegrityIssues:
     """Verify the events of an archive by themselves. `update` gets every byte of the file."""
     own = {
@@ -179,9 +179,9 @@ def _lines(file: IO[bytes], first: int, update: Callable[[bytes], object]) -> It
     number = first
     while line := file.readline(LINE_AT_MOST):
         update(line)
-        text, sealed = from_jsonl(line.decode(errors="replace").removesuffix("\n"))
+        text, seal = from_jsonl(line.decode(errors="replace").removesuffix("\n"))
         seq, key_id = 0, ""
         with suppress(ValueError):
             seq, key_id = seq_of(text), key_id_of(text)
-        yield number, key_id, sealed, text, seq == number
+        yield number, key_id, seal, text, seq == number
         number += 1

@@ -38,26 +38,26 @@ class ChainVerifier:
 
     `keys`: all of AUDIT_KEYS. Before there were activations their order alone said that a key was replaced, and a
     start without a key uses it until the first activation. `start`: the place before the first row. `anchors`: the
-    places that anchors and others recorded, by number. `differing`: which columns of a row differ in meaning from its text;
+    places that anchors and others recorded, by number. `differences`: which columns of a row differ in meaning from its text;
     called where the database says that they may.
     """
 
     keys: Sequence[tuple[str, bytes]]
     start: ChainPosition = ChainPosition()
     anchors: Mapping[int, ChainPosition] = field(default_factory=dict)
-    differing: Callable[[int, str], list[str]] = lambda _number, _text: []
+    differences: Callable[[int, str], list[str]] = lambda _number, _text: []
     findings: IntegrityIssues = field(default_factory=IntegrityIssues)
     count: int = 0
     position: ChainPosition = field(init=False)  # the last event in its place
     key_id: str = field(init=False)  # of the key that is current behind `position`
     is_strict: bool = field(init=False)  # only an activation makes another key current
-    _unverified: Loose = field(default_factory=Loose)  # behind `position`
+    _loose: Loose = field(default_factory=Loose)  # behind `position`
     _holes: set[int] = field(default_factory=set)
     _number: int = field(init=False)  # of the row before
     _early: tuple[Row, int] | None = None  # with the number of the row before it
-    _displaced: dict[int, int] = field(default_factory=dict)  # where events are that come before their turn
-    _renumbered: tuple[int, int] | None = None  # events whose numbers nothing else explains
-    _closed: set[int] = field(default_factory=set)  # the last number of each gap that later rows have closed
+    _early_places: dict[int, int] = field(default_factory=dict)  # of events that come before their turn
+    _new_numbers: tuple[int, int] | None = None  # events whose numbers nothing else explains
+    _closed_gaps: set[int] = field(default_factory=set)  # the last number of each that later rows have closed
     _is_another_history: bool = False
 
     def __post_init__(self) -> None:
@@ -68,25 +68,25 @@ class ChainVerifier:
 
     def feed(self, rows: Iterable[Row]) -> None:
         """The next rows. 100,000 rows a second pass through this loop; anything odd goes to `_consider`."""
-        sealing, anchors, loose = hmac.digest, self.anchors, self._unverified
+        hmac_digest, anchors, loose = hmac.digest, self.anchors, self._loose
         keys = dict(self.keys)
         key_id, key = self.key_id, keys.get(self.key_id, b"")
         seq, previous, before = self.position.seq, self.position.digest, self._number
         for row in rows:
-            number, row_key_id, sealed, text, agrees = row
+            number, row_key_id, seal, text, agrees = row
             self.count += 1
             if (
                 agrees
                 and number == seq + 1
                 and row_key_id == key_id
                 and text[13:77] == previous
-                and sealing(key, text.encode(), "sha256").hex() == sealed
+                and hmac_digest(key, text.encode(), "sha256").hex() == seal
                 and not loose.count
                 and not self._early
                 and number not in anchors
                 and text.find(ACTIVATION_MARK, MARK_FROM, MARK_UP_TO) < 0
             ):
-                seq, previous, before = number, sealed, number
+                seq, previous, before = number, seal, number
                 continue
             self.position, self._number = ChainPosition(seq, previous), before
             self._consider(row)
@@ -98,23 +98,25 @@ class ChainVerifier:
         """All rows were fed. `head` is the recorded end of the chain; None if that record is gone."""
         self._settle_early()
         self._judge_unverified(max(head.seq if head else 0, self.position.seq), head.digest if head else "")
-        if (furthest := max(self._displaced, default=0)) > self.position.seq:
+        if (furthest := max(self._early_places, default=0)) > self.position.seq:
             self._passed_over(self.position.seq + 1, furthest + 1)
             self.position = ChainPosition(furthest, "")
-        for text_seq, number in self._displaced.items():
+        for text_seq, number in self._early_places.items():
             self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
         for first, last in _ranges(self._holes):
-            self.findings.add(IssueKind.DELETED, first, last, NUMBERS_REUSED if last in self._closed else "")
+            self.findings.add(
+                IssueKind.DELETED, first, last, NUMBERS_REUSED if last in self._closed_gaps else ""
+            )
         if head is None:
             self.findings.add(IssueKind.DELETED, self.position.seq, detail=END)
         elif head.seq > self.position.seq and head.digest != self.position.digest:
             self.findings.add(IssueKind.CUT, self.position.seq + 1, head.seq)
         elif not self._is_end(head):
             self.findings.add(IssueKind.EDITED, head.seq, detail=END)
-        for closed in sorted(self._closed - self._holes):
-            self._renumber(closed + 1)
-        if self._renumbered:
-            self.findings.add(IssueKind.EDITED, *self._renumbered, detail="seq")
+        for gap_end in sorted(self._closed_gaps - self._holes):
+            self._renumber(gap_end + 1)
+        if self._new_numbers:
+            self.findings.add(IssueKind.EDITED, *self._new_numbers, detail="seq")
         latest = max(self.anchors, default=0)
         if latest > max(head.seq if head else 0, self.position.seq):
             detail = f"{self.anchors[latest].witness} has seen these events"
@@ -135,7 +137,7 @@ class ChainVerifier:
             if number <= self.start.seq:
                 self._judge_outside(row)
             else:
-                self._unverified.add(row)
+                self._loose.add(row)
             return
         text_seq = seq_of(text)
         if self._early:
@@ -143,8 +145,8 @@ class ChainVerifier:
         if text_seq <= self.position.seq:
             self._came_late(text_seq, number)
         elif 0 < number <= self.start.seq:
-            self._displaced[text_seq] = number
-        elif text_seq > self.position.seq + 1 + self._unverified.count and number != text_seq:
+            self._early_places[text_seq] = number
+        elif text_seq > self.position.seq + 1 + self._loose.count and number != text_seq:
             # The next one shows whether the chain goes on from here, or this one was moved here.
             self._early = row, self._number
         else:
@@ -157,14 +159,14 @@ class ChainVerifier:
             return
         (row, before), self._early = self._early, None
         text_seq = seq_of(row[3])
-        if next_seq in {0, text_seq + 1} or len(self._displaced) >= HOLES_AT_MOST:
+        if next_seq in {0, text_seq + 1} or len(self._early_places) >= HOLES_AT_MOST:
             self._accept(row, text_seq, before)
         else:
-            self._displaced[text_seq] = row[0]
+            self._early_places[text_seq] = row[0]
 
     def _accept(self, row: Row, text_seq: int, before: int) -> None:
         """Take a genuine event, next in the chain or after a gap. `before`: the number of the row before it."""
-        _, _, sealed, text, agrees = row
+        _, _, seal, text, agrees = row
         self._judge_unverified(text_seq - 1, text[13:77])
         is_gap = text_seq > self.position.seq + 1
         if is_gap:
@@ -177,17 +179,17 @@ class ChainVerifier:
         if anchor := self.anchors.get(text_seq):
             if not self.is_strict and self._age_of(anchor.key_id) < self._age_of(self.key_id):
                 self.key_id = anchor.key_id
-            if anchor.digest != sealed:
+            if anchor.digest != seal:
                 self._another_history(text_seq, f"{anchor.witness} has seen another event here")
-        self.position = ChainPosition(text_seq, sealed)
+        self.position = ChainPosition(text_seq, seal)
 
     def _key_of(self, row: Row) -> str | None:
         """Which of our keys made this row's digest. Anchors and archives have seals of the same keys, over other
         texts."""
-        _, _, sealed, text, _ = row
+        _, _, seal, text, _ = row
         if TEXT.match(text) is None:
             return None
-        return next((name for name, key in self.keys if digest(key, text) == sealed), None)
+        return next((name for name, key in self.keys if digest(key, text) == seal), None)
 
     def _age_of(self, key_id: str) -> int:
         return next((age for age, (name, _) in enumerate(self.keys) if name == key_id), len(self.keys) - 1)
@@ -213,7 +215,7 @@ class ChainVerifier:
             self.findings.add(IssueKind.DELETED, first, until - 1)
             return
         for hole in range(first, until):
-            if (number := self._displaced.pop(hole, None)) is not None:
+            if (number := self._early_places.pop(hole, None)) is not None:
                 self.findings.add(IssueKind.REORDERED, hole, detail=f"it stands at {number}")
             else:
                 self._holes.add(hole)
@@ -224,18 +226,18 @@ class ChainVerifier:
         self._is_another_history = True
 
     def _columns(self, row: Row, text_seq: int, before: int, *, is_gap: bool) -> None:
-        columns = self.differing(row[0], row[3])
+        columns = self.differences(row[0], row[3])
         if columns != ["seq"]:
             if columns:
                 self.findings.add(IssueKind.EDITED, text_seq, detail=", ".join(columns))
-        elif self._renumbered or row[0] != before + 1:
+        elif self._new_numbers or row[0] != before + 1:
             self._renumber(text_seq)
         elif is_gap:  # else the rows before it have moved it, which is reported of them
-            self._closed.add(text_seq - 1)
+            self._closed_gaps.add(text_seq - 1)
 
     def _renumber(self, text_seq: int) -> None:
-        first, last = self._renumbered or (text_seq, text_seq)
-        self._renumbered = min(first, text_seq), max(last, text_seq)
+        first, last = self._new_numbers or (text_seq, text_seq)
+        self._new_numbers = min(first, text_seq), max(last, text_seq)
 
     def _judge_outside(self, row: Row) -> None:
         """Handle a row that is not genuine, with a number before everything that may be here."""
@@ -247,35 +249,35 @@ class ChainVerifier:
     def _judge_unverified(self, until: int, previous_digest: str) -> None:
         """Judge the rows that are not genuine by the missing numbers up to `until`; `previous_digest` is the digest
         that the next event names as the one before it. Rows that match a number were edited, the others inserted."""
-        if not (count := self._unverified.count):
+        if not (count := self._loose.count):
             return
-        edited = missing = min(count, until - self.position.seq)
-        how = self._how(previous_digest) if count == edited == 1 else ""
+        edits = free_numbers = min(count, until - self.position.seq)
+        how = self._how(previous_digest) if count == edits == 1 else ""
         seq = self.position.seq
-        for first, last, unreadable in self._unverified.runs:
-            if here := min(last - first + 1, missing):
+        for first, last, unreadable in self._loose.runs:
+            if here := min(last - first + 1, free_numbers):
                 kind = IssueKind.UNREADABLE if unreadable else IssueKind.EDITED
                 self.findings.add(kind, seq + 1, seq + here, unreadable or how)
-                seq, missing = seq + here, missing - here
+                seq, free_numbers = seq + here, free_numbers - here
             if first + here <= last:
                 kind = IssueKind.UNREADABLE if unreadable else IssueKind.INSERTED
                 self.findings.add(kind, first + here, last, unreadable or self._stranger())
-        if edited:
+        if edits:
             self.position = ChainPosition(seq, "")
-        self._unverified.count = 0
-        self._unverified.runs.clear()
+        self._loose.count = 0
+        self._loose.runs.clear()
 
     def _stranger(self) -> str:
         """Say so if the last loose row names none of our keys."""
-        key_id = self._unverified.last[1]
+        key_id = self._loose.last[1]
         return "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
 
     def _how(self, previous_digest: str) -> str:
         """How the last loose row was edited, by the digest that its successor names."""
-        _, _, sealed, text, _ = self._unverified.last
+        _, _, seal, text, _ = self._loose.last
         if stranger := self._stranger():
             return stranger
-        if previous_digest == sealed:
+        if previous_digest == seal:
             return "canonical"
         return "digest" if any(digest(key, text) == previous_digest for _, key in self.keys) else "replaced"
 

@@ -63,7 +63,7 @@ def column_texts() -> dict[str, str]:
 def agreement() -> str:
     """SQL that is true where the row's columns, joined as `chain` does it, are its text, byte for byte.
 
-    False proves nothing on PostgreSQL, which writes some numbers in documents differently: then `differing` looks
+    False proves nothing on PostgreSQL, which writes some numbers in documents differently: then `differences` looks
     closer.
     """
     parts = column_texts()

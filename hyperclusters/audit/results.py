@@ -88,12 +88,12 @@ def replace_rows(
     """Make room for the result of a verification of all, which came to event `last_seq`. What the rows have seen and
     the ledger lacks stays known, until the rollback is acknowledged; so does what they have seen beyond: it may be an
     edited event, which is cut off next."""
-    sealed = witness_rows(rows)
-    gone = rows_of_gone_events(sealed)
+    own_rows = witness_rows(rows)
+    rows_without_event = rows_of_gone_events(own_rows)
     open_rows = [
         row
-        for row in sealed
-        if (row in gone or row.seq > last_seq) and not is_explained(row, acknowledgements)
+        for row in own_rows
+        if (row in rows_without_event or row.seq > last_seq) and not is_explained(row, acknowledgements)
     ]
     Verification.objects.all().delete()
     if open_rows:

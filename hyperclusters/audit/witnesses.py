@@ -31,29 +31,29 @@ class _Reader:
     findings: IntegrityIssues
     rollbacks: Sequence[Rollback]
     places: dict[int, ChainPosition] = field(default_factory=dict)
-    read: dict[str, int] = field(default_factory=dict)
+    line_counts: dict[str, int] = field(default_factory=dict)
 
     def file(self, path: Path) -> None:
-        expected, previous, series = 1, "", ""
+        number, previous, series = 1, "", ""
         for raw, line in lines_of(path):
             begins = is_sealed(line) and (line["line"], line["previous"]) == (1, "")
             if not is_sealed(line) or (series and line["file"] != series and not begins):
                 content = hashlib.sha256(raw).hexdigest()
-                self.findings.add(IssueKind.ANCHOR_EDITED, expected, detail=path.name, content=content)
-                expected, previous = expected + 1, "?"
+                self.findings.add(IssueKind.ANCHOR_EDITED, number, detail=path.name, content=content)
+                number, previous = number + 1, "?"
                 continue
             if series and line["file"] != series:
-                self.read[series] = expected - 1
-                expected, previous = 1, ""
-            if line["line"] != expected:
-                first, last = sorted((expected, line["line"]))
+                self.line_counts[series] = number - 1
+                number, previous = 1, ""
+            if line["line"] != number:
+                first, last = sorted((number, line["line"]))
                 self.findings.add(IssueKind.ANCHOR_MISSING, first, last - 1, _series_name(path, line["file"]))
             elif previous not in {"?", line["previous"]}:
-                self.findings.add(IssueKind.ANCHOR_EDITED, expected, detail=path.name, content=line["seal"])
-            series, expected, previous = line["file"], line["line"] + 1, line["seal"]
+                self.findings.add(IssueKind.ANCHOR_EDITED, number, detail=path.name, content=line["seal"])
+            series, number, previous = line["file"], line["line"] + 1, line["seal"]
             self.compare(line)
         if series:
-            self.read[series] = max(expected - 1, self.read.get(series, 0))
+            self.line_counts[series] = max(number - 1, self.line_counts.get(series, 0))
 
     def compare(self, line: AnchorRecord, witness: str = ANCHOR) -> None:
         if not line["seq"] or any(each.explains(line) for each in self.rollbacks):
@@ -93,7 +93,7 @@ def compare_witnesses(
     for row in verifications:
         reader.compare(_line(row), VERIFICATION)
     for file in files:
-        lines = reader.read.get(file.id, 0)
+        lines = reader.line_counts.get(file.id, 0)
         if file.lines > lines and (lines or _is_lost(file, files)):
             findings.add(
                 IssueKind.ANCHOR_MISSING, lines + 1, file.lines, _series_name(Path(file.path), file.id)
@@ -131,8 +131,8 @@ def latest_anchor(rollbacks: Sequence[Rollback] = ()) -> ChainPosition | None:
 
 def rows_of_gone_events(rows: Iterable[Verification]) -> list[Verification]:
     """The verifications that have seen an event which is neither in the ledger nor in an archive now."""
-    archived = archived_through(IntegrityIssues()).seq
-    later = [row for row in rows if row.seq > archived]
+    through = archived_through(IntegrityIssues()).seq
+    later = [row for row in rows if row.seq > through]
     digests = dict(values(Event.objects.filter(seq__in=[row.seq for row in later]), "digest"))
     return [row for row in later if digests.get(row.seq) != row.digest]
 

@@ -95,9 +95,9 @@ def apply(source: ClusterListing, clusters: Sequence[HyperCluster], started_at: 
             _take_over(source, batch, started_at)
             failpoint("sync_batch")
     failpoint("sync_seen")
-    untyped = {key: cluster for key, cluster in by_id.items() if not cluster.listed_as}
-    missing = [cluster.pk for key, cluster in (present | untyped).items() if key not in items]
-    for some in parts(missing, BATCH):
+    without_type = {key: cluster for key, cluster in by_id.items() if not cluster.listed_as}
+    absent = [cluster.pk for key, cluster in (present | without_type).items() if key not in items]
+    for some in parts(absent, BATCH):
         with turn(source, started_at):
             _drop(source, some, started_at)
             failpoint("sync_gone")
@@ -135,8 +135,8 @@ def merge_networks(defaults: Defaults, item: HyperCluster) -> Defaults:
     """A cluster's networks once `item` is known: those that it states, and those that it may have left out."""
     networks = {} if item.networks_complete else dict(defaults)
     for network in item.networks:
-        unstated = network.is_default is None
-        networks[network.subnet_id] = defaults.get(network.subnet_id) if unstated else network.is_default
+        is_unknown = network.is_default is None
+        networks[network.subnet_id] = defaults.get(network.subnet_id) if is_unknown else network.is_default
     return networks
 
 
@@ -187,7 +187,7 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
     creations = list(source.project.creations.filter(state__in=OPEN).with_related())
     by_id = _rows_by_id(source.project, Cluster.objects.with_ids(item.id for item in batch))
     deleted_here = _deleted_here([cluster for cluster in by_id.values() if cluster.gone_at], at)
-    new, seen, back = [], [], []
+    new, present, back = [], [], []
     networks: dict[Cluster, Defaults] = {}
     for item in batch:
         cluster = by_id.get(canonical_id(item.id))
@@ -198,17 +198,17 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
         newer = clock.is_since(cluster.seen_at, at) or clock.is_since(cluster.gone_at, at)
         if newer or cluster.pk in deleted_here:
             continue
-        known = cluster.name, cluster.type, cluster.also_type
+        before = cluster.name, cluster.type, cluster.also_type
         if cluster.gone_at:
             back.append(cluster.pk)
             cluster.type, cluster.also_type = source.type, ""
             _note(EventType.CLUSTER_BACK, cluster)
         if (defaults := take_over(cluster, item, kind=source.type)) is not None:
             networks[cluster] = defaults
-        if (cluster.name, cluster.type, cluster.also_type) != known:
+        if (cluster.name, cluster.type, cluster.also_type) != before:
             cluster.save(update_fields=["name", "type", "also_type"])  # several times faster than bulk_update
-        seen.append(cluster.pk)
-    Cluster.objects.filter(pk__in=seen).update(seen_at=at)
+        present.append(cluster.pk)
+    Cluster.objects.filter(pk__in=present).update(seen_at=at)
     Cluster.objects.filter(pk__in=back).update(gone_at=None)
     write_networks(networks)
     _add(source, new, at)
@@ -241,17 +241,19 @@ def _add(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) ->
 def _deleted_here(clusters: Sequence[Cluster], started_at: datetime) -> set[Any]:
     """Which of these were just deleted here: the cloud's list may lag behind."""
     lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
-    deleted = Deletion.objects.filter(
+    deletions = Deletion.objects.filter(
         clock.since("settled_at", started_at - lag), state=DeletionState.DELETED
     )
     return (
-        set(deleted.filter(cluster__in=clusters).values_list("cluster_id", flat=True)) if clusters else set()
+        set(deletions.filter(cluster__in=clusters).values_list("cluster_id", flat=True))
+        if clusters
+        else set()
     )
 
 
 def _drop(source: ClusterListing, rows: Sequence[Any], at: datetime) -> None:
     """Mark clusters that no list has any more as gone, except those that may only be too new for it."""
-    gone = []
+    absent = []
     clusters = Cluster.objects.present().filter(Q(type="") | Q(type=source.type) | Q(also_type=source.type))
     for cluster in clusters.filter(pk__in=rows).defer("inside").select_related("project__team"):
         if not _may_be_gone(cluster, at) or not (cluster.type or _is_in_no_other_list(cluster, source)):
@@ -264,24 +266,24 @@ def _drop(source: ClusterListing, rows: Sequence[Any], at: datetime) -> None:
             facts = {"before": {"types": before}, "after": {"types": cluster.listed_as}}
             _note(EventType.CLUSTER_CHANGED, cluster, **facts)
         else:
-            gone.append(cluster.pk)
+            absent.append(cluster.pk)
             _note(EventType.CLUSTER_GONE, cluster, before={"cluster_id": cluster.cluster_id})
-    Cluster.objects.filter(pk__in=gone).update(gone_at=at)
+    Cluster.objects.filter(pk__in=absent).update(gone_at=at)
 
 
 def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
     """False if it was seen after this list began, or while a new cluster may not have reached the list yet."""
-    bound = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
-    settled = not clock.is_since(cluster.found_at, started_at - bound) and clock.is_proved(bound)
+    lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    is_old_enough = not clock.is_since(cluster.found_at, started_at - lag) and clock.is_proved(lag)
     was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
-    return not clock.is_since(cluster.seen_at, started_at) and (was_listed or settled)
+    return not clock.is_since(cluster.seen_at, started_at) and (was_listed or is_old_enough)
 
 
 def _is_in_no_other_list(cluster: Cluster, source: ClusterListing) -> bool:
     """Whether the other type's list, too, began when it should have had this cluster of no known type."""
-    bound = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
     others = ClusterListing.objects.filter(project=source.project_id).exclude(type=source.type)
-    return others.filter(clock.since("listed_at", cluster.found_at + bound)).exists()
+    return others.filter(clock.since("listed_at", cluster.found_at + lag)).exists()
 
 
 def _defaults(cluster: Cluster) -> Defaults:

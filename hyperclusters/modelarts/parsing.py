@@ -191,8 +191,8 @@ def _row_ids(data: Any) -> Iterator[str]:
         parts = list(each.values()) if isinstance(each, dict) else each
         rest += (part for part in parts if isinstance(part, dict | list))
         for row in parts if isinstance(each, list) else ():
-            named = row.items() if isinstance(row, dict) else ()
-            yield from (str(value) for key, value in named if _plain(key) in _ID_KEYS)
+            pairs = row.items() if isinstance(row, dict) else ()
+            yield from (str(value) for key, value in pairs if _plain(key) in _ID_KEYS)
 
 
 def _cluster(data: Any) -> HyperCluster:

@@ -241,7 +241,7 @@ def test_g38_two_processes_whose_clocks_disagree_write_one_anchor_each_in_an_hou
         elapsed = minute * 60.0
         for name, memory in memories.items():
             moment = timezone.now() + clocks[name] + timedelta(seconds=elapsed)
-            monkeypatch.setattr(anchors, "_written", memory)
+            monkeypatch.setattr(anchors, "_last_lines", memory)
             monkeypatch.setattr("hyperclusters.audit.anchors.clock.now", lambda moment=moment: moment)
             anchors.anchor_if_due()
     assert len(anchor_files.lines()) in range(4, 9)

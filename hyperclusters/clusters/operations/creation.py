@@ -70,7 +70,7 @@ class CreationEngine(Engine[Creation]):
 
     def wait_for_approval(self, operation: Creation, rule: str, cause: str) -> Resolution:
         """It stays in the queue, out of the workers' reach."""
-        waiting = {"approval": Approval.WAITING, "approval_rule": rule, "approval_at": clock.now()}
+        approval = {"approval": Approval.WAITING, "approval_rule": rule, "approval_at": clock.now()}
         nobody = {"approval_by": None, "approval_reason": "", "approver_told_at": None, "maker_told_at": None}
         return Resolution(
             State.QUEUED,
@@ -79,7 +79,7 @@ class CreationEngine(Engine[Creation]):
             evidence=evidence.of_attempts(operation) if operation.attempts else None,
             cause=cause,
             after={"approval": {"rule": rule}},
-            changes=waiting | nobody,
+            changes=approval | nobody,
         )
 
     def prepare(self, operation: Creation, client: Client, may_begin: MayBegin) -> Resolution | None:
@@ -95,14 +95,14 @@ class CreationEngine(Engine[Creation]):
             if number and not may_begin():
                 return None
             try:
-                listed = client.list(type=kind).value
+                items = client.list(type=kind).value
             except ModelArtsError as error:
                 old_offset = project.clock_offset
                 breaker.record_failure(project, error)
                 return self.not_listed(operation, error, old_offset)
             failpoint("baseline_listed")
             breaker.record_success(project)
-            present |= {item.id: item.name for item in listed}
+            present |= {item.id: item.name for item in items}
         operation.namesakes = [each for each, name in present.items() if name == operation.name]
         if unknown := sorted(set(operation.namesakes) - set(operation.baseline)):
             refusal = self.refusal(operation, "name_appeared")
@@ -121,8 +121,8 @@ class CreationEngine(Engine[Creation]):
 
     def final_objection(self, operation: Creation) -> Resolution | None:
         """The creation counts itself, so only a lower quota than at the click can refuse it; or its approver lost the permission."""
-        if waiting := self.approval_objection(operation):
-            return waiting
+        if objection := self.approval_objection(operation):
+            return objection
         try:
             project = quotas.read_project(operation.project, for_approval=False)
             quotas.check_room(project, quotas.count(project))
@@ -145,7 +145,7 @@ class CreationEngine(Engine[Creation]):
     def success(self, operation: Creation, answer: Answer[HyperCluster], began_at: datetime) -> Resolution:
         """A valid answer proves the creation, unless its cluster was known before this attempt began."""
         item = answer.value
-        created = Resolution(
+        resolution = Resolution(
             State.CREATED,
             EventType.CREATE_SUCCEEDED,
             Outcome.DONE,
@@ -155,9 +155,9 @@ class CreationEngine(Engine[Creation]):
             cause="odd_id" if item.odd_id else "",
         )
         return (
-            as_undecided(created, "known_id")
+            as_undecided(resolution, "known_id")
             if evidence.is_known(operation, item.id, before=began_at)
-            else created
+            else resolution
         )
 
     def failure(self, operation: Creation, error: ModelArtsError) -> Resolution:
@@ -206,10 +206,10 @@ class CreationEngine(Engine[Creation]):
     def columns(self, operation: Creation, resolution: Resolution) -> dict[str, Any]:
         """Its evidence and its candidates: all that were seen, unless an answer or a list tells which it is."""
         is_told = resolution.state == State.CREATED and resolution.evidence != Evidence.HUMAN
-        seen = [] if is_told or resolution.state == State.QUEUED else operation.candidates
+        candidates = [] if is_told or resolution.state == State.QUEUED else operation.candidates
         return {
             "evidence": resolution.evidence or "",
-            "candidates": _with_candidates(seen, resolution.candidates),
+            "candidates": _with_candidates(candidates, resolution.candidates),
             "reported_ids": _reported_ids(operation, resolution),
         }
 

@@ -87,8 +87,8 @@ class DeletionEngine(Engine[Deletion]):
         operation.blockers, operation.blockers_count = inside.first_rows(rows)
         if not rows or operation.override_inside:
             return None
-        found = _blockers(operation)
-        return replace(self.refusal(operation, NOT_EMPTY), changes=found, after=found)
+        columns = _blockers(operation)
+        return replace(self.refusal(operation, NOT_EMPTY), changes=columns, after=columns)
 
     def final_objection(self, operation: Deletion) -> Resolution | None:
         """The same, with the cluster's row locked: a lock or a hand-over comes before the intent, or waits for it."""

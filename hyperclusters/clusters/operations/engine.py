@@ -121,14 +121,14 @@ class Engine(Kind[O]):
 
     def sweep(self) -> int:
         """Make operations unknown, never failed, whose sender's lease lapsed. Returns how many."""
-        swept = 0
+        count = 0
         for operation in self.rows.lapsed().filter(state=SENDING).with_related():
             with suppress(StaleState):
-                lost = self.unknown_outcome(operation, "sender_lost")
-                self.resolve(operation, replace(lost, run_after=clock.now()))
+                unknown = self.unknown_outcome(operation, "sender_lost")
+                self.resolve(operation, replace(unknown, run_after=clock.now()))
                 failpoint("swept")
-                swept += 1
-        return swept
+                count += 1
+        return count
 
     def resolve(self, operation: O, resolution: Resolution) -> None:
         """Apply a resolution to an open operation, as it was read. Raises StaleState if it has moved since."""

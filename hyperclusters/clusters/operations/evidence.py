@@ -48,8 +48,8 @@ class Sightings:
 
 def horizon(now: datetime) -> datetime:
     """The time after which the cloud can no longer act on anything signed now."""
-    bound = settings.UPSTREAM_SKEW_MARGIN + settings.UPSTREAM_PROCESSING_BOUND
-    return now + SIGNATURE_LIFE + timedelta(seconds=bound)
+    margin = settings.UPSTREAM_SKEW_MARGIN + settings.UPSTREAM_PROCESSING_BOUND
+    return now + SIGNATURE_LIFE + timedelta(seconds=margin)
 
 
 def is_past_horizon(operation: Operation, started_at: datetime, *exchanges: Exchange) -> bool:
@@ -99,9 +99,9 @@ def is_stronger(resolution: Resolution, creation: Creation) -> bool:
 def contradicts(resolution: Resolution, creation: Creation) -> bool:
     """Whether the resolution contradicts the creation's earlier verdict."""
     if resolution.is_verdict:
-        bound = getattr(creation, "cluster", None)
+        cluster = getattr(creation, "cluster", None)
         item = resolution.cluster
-        is_same = item is None or (bound is not None and bound.cluster_id == item.id)
+        is_same = item is None or (cluster is not None and cluster.cluster_id == item.id)
         return creation.state != resolution.state or not is_same
     # Not a verdict: not sent, throttled, or unknown.
     if resolution.proves_nothing_done:
@@ -123,8 +123,8 @@ def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = N
 def unknown_at_click(creation: Creation, names: dict[str, str]) -> list[str]:
     """Of the clusters with these IDs and names, those of other names that our copy lacked when this was requested."""
     earlier = creation.project.clusters.filter(found_at__lt=creation.requested_at)
-    known = set(map(canonical_id, earlier.values_list("cluster_id", flat=True)))
-    return [each for each, name in names.items() if name != creation.name and each not in known]
+    ids = set(map(canonical_id, earlier.values_list("cluster_id", flat=True)))
+    return [each for each, name in names.items() if name != creation.name and each not in ids]
 
 
 def candidates(creation: Creation, clusters: Iterable[HyperCluster]) -> list[HyperCluster]:
@@ -136,15 +136,15 @@ def candidates(creation: Creation, clusters: Iterable[HyperCluster]) -> list[Hyp
 
 def _is_explained(creation: Creation, cluster_id: str) -> bool:
     """Whether this cluster was there before the create, or another creation made it."""
-    made = Cluster.objects.with_ids([cluster_id]).filter(project=creation.project, creation__isnull=False)
-    return cluster_id in creation.baseline or made.exclude(creation=creation).exists()
+    clusters = Cluster.objects.with_ids([cluster_id]).filter(project=creation.project, creation__isnull=False)
+    return cluster_id in creation.baseline or clusters.exclude(creation=creation).exists()
 
 
 def seen_since_click(creation: Creation) -> dict[str, HyperCluster]:
     """Clusters that may be this creation's, by ID, as any list or answer since the click had them: those that it has
     as candidates, and those of our copy. One that no list has any more was there all the same."""
-    named = Q(name=creation.name) | Q(cluster_id__in=creation.reported_ids)
-    since = creation.project.clusters.filter(named, creation=None, found_at__gte=creation.requested_at)
+    is_named = Q(name=creation.name) | Q(cluster_id__in=creation.reported_ids)
+    since = creation.project.clusters.filter(is_named, creation=None, found_at__gte=creation.requested_at)
     rows = [
         HyperCluster(canonical_id(row.cluster_id), row.name, (), networks_complete=False) for row in since
     ]
@@ -172,12 +172,12 @@ def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolut
     namesakes = candidates(creation, sightings.clusters)
     doubts = _doubts(creation, sightings, {item.id for item in namesakes})
     certain = [item for item in namesakes if item.id not in doubts]
-    seen = _once_each((*sightings.clusters, *sightings.under_other_type))
-    doubtful = [item for item in seen if item.id in doubts]
+    items = _once_each((*sightings.clusters, *sightings.under_other_type))
+    doubtful = [item for item in items if item.id in doubts]
     unseen = [*sightings.unresolved, *sightings.vanished]
     if len(certain) == 1 and not doubtful and not unseen:
-        listed = Resolution(State.CREATED, EventType.CREATE_SUCCEEDED, Outcome.DONE, Evidence.LISTED)
-        return replace(listed, cluster=certain[0])
+        success = Resolution(State.CREATED, EventType.CREATE_SUCCEEDED, Outcome.DONE, Evidence.LISTED)
+        return replace(success, cluster=certain[0])
     if len(certain) > 1 or doubtful or (certain and sightings.vanished):
         cause = "several_candidates" if certain else doubts[doubtful[0].id]
         return _for_a_person(cause, [*certain, *doubtful, *sightings.vanished])
@@ -191,11 +191,11 @@ def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolut
 def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -> dict[str, str]:
     """The clusters that prove nothing by themselves: the reason (a slug) by ID."""
     doubts = dict.fromkeys((item.id for item in sightings.under_other_type), "other_type")
-    followed = {*creation.reported_ids, *(facts["id"] for facts in creation.candidates)}
+    own_ids = {*creation.reported_ids, *(facts["id"] for facts in creation.candidates)}
     for item in sightings.clusters:
-        if item.id in followed and item.name != creation.name:
+        if item.id in own_ids and item.name != creation.name:
             doubts[item.id] = "other_name"
-        elif item.id in candidate_ids | followed and _has_other_network(creation, item):
+        elif item.id in candidate_ids | own_ids and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
         if item.id in candidate_ids and is_known(creation, item.id):
             doubts[item.id] = "known_id"  # known before the request: it took this name later
@@ -220,11 +220,11 @@ def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], a
 
     By its name, a creation that the cloud refused is flagged until its horizon: after it, the name is free for others.
     """
-    named = Q(name__in=[item.name for item in items])
-    in_time = named & Q(not_created_after__gt=at, type__in=[source.type, ""])
-    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0) & ~Q(evidence=Evidence.NOT_SENT)
-    denies = Q(state=State.NOT_CREATED) & named | refused & in_time
-    denies |= (Q(state=State.NOT_CREATED) | refused) & ~Q(reported_ids=[])
+    has_name = Q(name__in=[item.name for item in items])
+    in_time = has_name & Q(not_created_after__gt=at, type__in=[source.type, ""])
+    is_refusal = Q(state__in=ENDED_WITHOUT, attempts__gt=0) & ~Q(evidence=Evidence.NOT_SENT)
+    denies = Q(state=State.NOT_CREATED) & has_name | is_refusal & in_time
+    denies |= (Q(state=State.NOT_CREATED) | is_refusal) & ~Q(reported_ids=[])
     suspects = source.project.creations.filter(denies, conflict_at__isnull=True)
     for creation in suspects.with_related():
         ruled_out = {*creation.baseline}

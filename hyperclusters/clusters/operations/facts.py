@@ -63,8 +63,8 @@ def _redacted_body(body: str, fields: frozenset[str]) -> str:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return body
-    redacted = _redact(value, fields)
-    return body if redacted == value else json.dumps(redacted, ensure_ascii=False)
+    subset = _redact(value, fields)
+    return body if subset == value else json.dumps(subset, ensure_ascii=False)
 
 
 def _redact(value: Any, fields: frozenset[str], depth: int = 6) -> Any:

@@ -22,8 +22,8 @@ def submit(form: BaseForm, act: Callable[[], Any]) -> Any:
         return None
     try:
         return act()
-    except ChangeRefused as refused:
-        form.add_error(None, access_refusal(refused))
+    except ChangeRefused as error:
+        form.add_error(None, access_refusal(error))
     except ValidationError as error:
         form.add_error(None, error.messages)
     return None

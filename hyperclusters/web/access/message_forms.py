@@ -70,8 +70,8 @@ class TargetForm(forms.Form):
         if service and url:
             try:
                 checked_address(service, url, settings.MESSAGE_HOSTS)
-            except AddressRefused as refused:
-                self.add_error("url", address_refusal(refused.cause, service))
+            except AddressRefused as error:
+                self.add_error("url", address_refusal(error.cause, service))
         if secret and service and not FORMATS[service].is_signed:
             self.add_error(
                 "secret", ValidationError(_("This service has no signing secret. Leave it empty."))

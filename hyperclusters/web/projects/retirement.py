@@ -42,8 +42,8 @@ def retire(request: PageRequest, pk: int) -> HttpResponse:
     if is_posted and form.is_valid():
         try:
             retire_project(by=request.user, project=project, reason=form.cleaned_data["reason"])
-        except StillInUse as found:
-            obstacle = found
+        except StillInUse as error:
+            obstacle = error
         else:
             messages.success(request, _("%(name)s is retired.") % {"name": project.name})
             return redirect(project)

@@ -206,10 +206,10 @@ def _check_token(request: PageRequest, needs: access) -> HttpResponse | None:
     switch_to_token("")
     try:
         token = tokens.authenticate(request.headers.get("Authorization", ""), ip=client_ip(request))
-    except tokens.TokenRejected as rejected:
-        return problems.unauthorized_problem(request, is_missing=rejected.cause == "missing")
-    except tokens.RateLimited as limited:
-        return problems.too_many(request, limited.seconds)
+    except tokens.TokenRejected as error:
+        return problems.unauthorized_problem(request, is_missing=error.cause == "missing")
+    except tokens.RateLimited as error:
+        return problems.too_many(request, error.seconds)
     request.user, request.token = token.owner, token
     switch_to_token(str(token))
     if token.team_id:

@@ -102,8 +102,8 @@ def _cause(event: Event) -> str:
 def _found_text(event: Event) -> str:
     """The cluster that contradicts the verdict, if it is one."""
     after = event.after or {}
-    found = (after.get("cluster") or {}).get("id") or after.get("found") or ""
-    return "" if not found or found in State.values else _("ID %(id)s") % {"id": found}
+    cluster_id = (after.get("cluster") or {}).get("id") or after.get("found") or ""
+    return "" if not cluster_id or cluster_id in State.values else _("ID %(id)s") % {"id": cluster_id}
 
 
 def _person(event: Event) -> str:

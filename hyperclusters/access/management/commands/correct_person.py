@@ -33,8 +33,8 @@ class Command(BaseCommand):
             correct(person, by=None, email=email, full_name=full_name, reason=options["reason"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        except ChangeRefused as refused:
-            raise CommandError(f"Not done: {refused.cause}.") from refused
+        except ChangeRefused as error:
+            raise CommandError(f"Not done: {error.cause}.") from error
         self.stdout.write(
             f"{person.username}: {person.full_name or 'no full name'}, {person.email or 'no address'}."
         )

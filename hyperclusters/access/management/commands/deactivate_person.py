@@ -24,6 +24,6 @@ class Command(BaseCommand):
             raise CommandError(f"Nobody is called {options['username']!r}.")
         try:
             deactivate(person, by=None, reason=options["reason"])
-        except ChangeRefused as refused:
-            raise CommandError(f"Not done: {refused.cause}.") from refused
+        except ChangeRefused as error:
+            raise CommandError(f"Not done: {error.cause}.") from error
         self.stdout.write(f"{person.username} is deactivated.")

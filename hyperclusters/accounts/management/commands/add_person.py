@@ -44,8 +44,8 @@ class Command(BaseCommand):
                     grant(person=person, role=Role(options["role"]), team=None, reason=reason)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        except ChangeRefused as refused:
-            raise CommandError(f"Not done: {refused.cause}.") from refused
+        except ChangeRefused as error:
+            raise CommandError(f"Not done: {error.cause}.") from error
         if options["role"]:
             self.stdout.write(f"{person.username} is {Role(options['role']).label} now.")
         if address:

@@ -75,8 +75,8 @@ def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     try:
         invitations.withdraw(invitation, by=request.user)
         messages.success(request, _("Invitation withdrawn. Its link no longer works."))
-    except ChangeRefused as refused:
-        messages.warning(request, access_refusal(refused))
+    except ChangeRefused as error:
+        messages.warning(request, access_refusal(error))
     return redirect(team)
 
 

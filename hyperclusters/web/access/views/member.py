@@ -94,8 +94,8 @@ def _outcome(form: ChangeForm) -> dict[str, str]:
     role, now, first = Role(form.cleaned_data["role"]), clock.now(), form.grants[0]
     try:
         until = resolve_expiry(form.team, end=form.end(), reason="-", since=now)
-    except ChangeRefused as refused:
-        return {"kind": "warn", "text": access_refusal(refused)}
+    except ChangeRefused as error:
+        return {"kind": "warn", "text": access_refusal(error)}
     old_grants = form.replaced_grants()
     rest = [each for each in form.grants if each not in old_grants]
     after = [*rest, Grant(person=first.person, team=first.team, role=role, until=until)]

@@ -60,8 +60,8 @@ def withdraw(request: PageRequest, pk: int) -> HttpResponse:
     mine = AccessRequest.objects.filter(person=request.user).select_related("person", "team")
     try:
         access_requests.withdraw(get_object_or_404(mine, pk=pk), by=request.user)
-    except ChangeRefused as refused:
-        messages.warning(request, access_refusal(refused))
+    except ChangeRefused as error:
+        messages.warning(request, access_refusal(error))
     return redirect("access:mine")
 
 
@@ -78,8 +78,8 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
         try:
             if _accept(person, offer, form):
                 return redirect("access:mine")
-        except ChangeRefused as refused:
-            refusal = access_refusal(refused)
+        except ChangeRefused as error:
+            refusal = access_refusal(error)
     has_account = User.objects.by_address(offer.email).exists()
     context = {"invited": offer, "form": form, "refusal": refusal, "has_account": has_account}
     status = UNPROCESSABLE if refusal or form.errors else 200

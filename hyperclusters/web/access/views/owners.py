@@ -33,8 +33,8 @@ def hand_over(request: PageRequest, slug: str) -> HttpResponse:
         for cluster in clusters.select_related("project__team"):
             ownership.hand_over(by=request.user, cluster=cluster, to=to, reason=reason)
             count += 1
-    except CreationRefused as refused:
-        messages.warning(request, refusal(refused))
+    except CreationRefused as error:
+        messages.warning(request, refusal(error))
         note_not_taken(request)
     if count:
         text = ngettext(

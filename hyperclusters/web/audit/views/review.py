@@ -141,9 +141,9 @@ def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
         )
     except User.DoesNotExist:
         error = _("There is no person called %(name)s. Nothing was saved.") % {"name": name}
-    except NotInTeam as refused:
+    except NotInTeam as outsider:
         error = _("%(name)s has no access to %(team)s. Nothing was saved.")
-        error %= {"name": refused.username, "team": refused.team}
+        error %= {"name": outsider.username, "team": outsider.team}
     except creation_reviews.NoteRequired:
         error = _("Choose an owner, or enter a reason why it may stay without one. Nothing was saved.")
     else:

@@ -44,7 +44,7 @@ def approval(request: PageRequest, pk: str) -> HttpResponse:
     except ReasonRequired:
         note_not_taken(request)
         messages.error(request, _("Enter a reason to decline it. Nothing was changed."))
-    except ApprovalRefused as refused:
+    except ApprovalRefused as error:
         note_not_taken(request)
-        messages.error(request, approval_refusal(refused))
+        messages.error(request, approval_refusal(error))
     return redirect(creation)

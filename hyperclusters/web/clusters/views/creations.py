@@ -130,14 +130,14 @@ def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
     creation = _visible(request, pk)
     cluster_id, reason = request.POST.get("cluster_id", ""), posted_text(request, "reason")
-    seen = VERSION.fullmatch(request.POST.get("seen", ""))
+    version_match = VERSION.fullmatch(request.POST.get("seen", ""))
     try:
         creations.decide(
             creation,
             by=request.user,
             cluster_id="" if cluster_id == NONE_OF_THEM else cluster_id or "-",
             reason=reason,
-            seen_version=int(seen[0]) if seen else None,
+            seen_version=int(version_match[0]) if version_match else None,
         )
     except StaleState:
         note_not_taken(request)

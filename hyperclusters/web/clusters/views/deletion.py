@@ -39,10 +39,10 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
     data = {name: posted_text(request, name) for name in FIELDS if name in request.POST}
     try:
         _request(request, cluster, data)
-    except CreationRefused as refused:
+    except CreationRefused as error:
         if _is_under_way(cluster):
-            return cluster_page(request, cluster, error=refused)
-        return _page(request, cluster, refused)
+            return cluster_page(request, cluster, error=error)
+        return _page(request, cluster, error)
     except DatabaseError:
         find = partial(deletions.find_recorded, person=request.user, cluster=cluster)
         where = cluster.get_absolute_url()

@@ -148,9 +148,9 @@ def _is_taken(form: forms.Form, act: Callable[[], Any]) -> bool:
         return False
     try:
         act()
-    except FollowUpRefused as refused:
-        field = FIELDS.get(refused.cause, "")
-        form.add_error(field if field in form.fields else None, follow_up_refusal(refused))
+    except FollowUpRefused as error:
+        field = FIELDS.get(error.cause, "")
+        form.add_error(field if field in form.fields else None, follow_up_refusal(error))
         return False
     return True
 

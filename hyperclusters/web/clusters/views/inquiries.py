@@ -35,7 +35,7 @@ def _ask(request: PageRequest, pk: str, ask: Callable[..., Inquiry]) -> HttpResp
     cluster = visible_cluster(request, pk)
     try:
         inquiry = ask(by=request.user, cluster=cluster)
-    except CreationRefused as refused:
-        messages.warning(request, refusal(refused))
+    except CreationRefused as error:
+        messages.warning(request, refusal(error))
         return redirect(cluster)
     return redirect(f"{cluster.get_absolute_url()}#{inquiry.kind}")

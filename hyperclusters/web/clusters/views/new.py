@@ -69,10 +69,10 @@ def _submit(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
         )
     except NotPermitted:
         return _not_permitted(request, is_noted=True)
-    except TokenUsed as refused:
-        return render(request, "clusters/token_used.html", {"refused": refused}, status=CONFLICT)
-    except CreationRefused as refused:
-        _say(form, refused)
+    except TokenUsed as error:
+        return render(request, "clusters/token_used.html", {"refused": error}, status=CONFLICT)
+    except CreationRefused as error:
+        _say(form, error)
     except DatabaseError:
         return _database_failed(request, form)
     values = _values(request.POST) | {"despite": request.POST.get("despite", "")}

@@ -32,8 +32,8 @@ def hand_over(request: PageRequest, pk: str) -> HttpResponse:
     to, reason = posted_text(request, "person", 150), posted_text(request, "reason")
     try:
         cluster = ownership.hand_over(by=request.user, cluster=cluster, to=to, reason=reason)
-    except CreationRefused as refused:
-        return cluster_page(request, cluster, error=refused)
+    except CreationRefused as error:
+        return cluster_page(request, cluster, error=error)
     text = _("%(cluster)s belongs to %(person)s now.")
     messages.success(request, text % {"cluster": cluster.name, "person": cluster.owner})
     return redirect(cluster)
@@ -53,8 +53,8 @@ def claim(request: PageRequest, pk: str) -> HttpResponse:
         count = account_for_all(by=request.user, clusters=[cluster], owner=owner, reason=reason)
     except NoteRequired:
         return cluster_page(request, cluster, error=ReasonRequired("no owner and no reason"))
-    except CreationRefused as refused:
-        return cluster_page(request, cluster, error=refused)
+    except CreationRefused as error:
+        return cluster_page(request, cluster, error=error)
     if count:
         messages.success(request, _("Saved."))
     return redirect(cluster)
@@ -67,8 +67,8 @@ def lock(request: PageRequest, pk: str) -> HttpResponse:
     cluster = visible_cluster(request, pk)
     try:
         ownership.lock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
-    except CreationRefused as refused:
-        return cluster_page(request, cluster, error=refused)
+    except CreationRefused as error:
+        return cluster_page(request, cluster, error=error)
     deletions = Deletion.objects.filter(
         cluster=cluster, state__in=[DeletionState.SENDING, DeletionState.UNKNOWN]
     )
@@ -86,7 +86,7 @@ def unlock(request: PageRequest, pk: str) -> HttpResponse:
     cluster = visible_cluster(request, pk)
     try:
         ownership.unlock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
-    except CreationRefused as refused:
-        return cluster_page(request, cluster, error=refused)
+    except CreationRefused as error:
+        return cluster_page(request, cluster, error=error)
     messages.success(request, _("Unlocked."))
     return redirect(cluster)
