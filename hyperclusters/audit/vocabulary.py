@@ -116,6 +116,7 @@ class EventType(models.TextChoices):
     CREATE_FAILED = "cluster:create:failed", _("creation failed")
     CREATE_UNKNOWN = "cluster:create:unknown", _("creation without a clear answer")
     CREATE_LOOK_ASKED = "cluster:create:look-asked", _("look at the cloud asked for")
+    CREATE_SIGHTED = "cluster:create:sighted", _("cluster listed that a creation may have made")
     CREATE_UNDECIDED = "cluster:create:needs-attention", _("creation needs a person's decision")
     CREATE_DECIDED = "cluster:create:decided", _("creation decided by a person")
     CREATE_ABSENT = "cluster:create:absent", _("cluster proved absent")

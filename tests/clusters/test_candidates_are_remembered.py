@@ -131,8 +131,7 @@ def test_g42_a_new_cluster_beside_a_known_one_that_the_answer_names_is_a_candida
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
     if moment == "afterwards":
         another()
-        assert stated("needs-attention", "candidates")[-1] == [OLD, NEW]
-    assert ids(creation) == {OLD, NEW}
+    assert (ids(creation), stated("sighted", "found")) == ({OLD, NEW}, [NEW])
     lists_are_due(creation)
     cluster = Cluster.objects.get(cluster_id=NEW)
     assert (cluster.creation, cluster.gone_at) == (None, None)

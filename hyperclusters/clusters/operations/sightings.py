@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker
-from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.clusters.operations.evidence import Sightings, is_known, seen_since_click
 from hyperclusters.clusters.operations.resolution import cluster_facts
 from hyperclusters.clusters.operations.transitions import transition
@@ -103,13 +103,9 @@ def remember(creation: Creation, item: HyperCluster) -> bool:
     rows = Creation.objects.filter(pk=creation.pk, version=creation.version)
     if not rows.select_for_update(skip_locked=True, no_key=True).values_list("pk").first():
         return False
-    seen = {"candidates": [*creation.candidates, cluster_facts(item)]}
-    if creation.state == State.NEEDS_ATTENTION:  # a person is choosing, and must see it
-        event = EventType.CREATE_UNDECIDED
-        after = {"candidates": [facts["id"] for facts in seen["candidates"]]}
-        facts = {"after": after, "evidence": "several_candidates"}
-        transition(creation, creation.state, event, Outcome.UNKNOWN, facts=facts, **seen)
-        return True
-    rows.update(version=creation.version + 1, **seen)  # a poll that has not seen it must reach no verdict
-    creation.version, creation.candidates = creation.version + 1, seen["candidates"]
+    candidates = [*creation.candidates, cluster_facts(item)]
+    facts = {"after": {"found": item.id}, "evidence": "listed"}
+    event = EventType.CREATE_SIGHTED
+    # A new version: a poll that has not seen it reaches no verdict, and no person decides without it.
+    transition(creation, creation.state, event, Outcome.NOTED, facts=facts, candidates=candidates)
     return True

@@ -119,6 +119,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.CREATE_FAILED: _("tried to create %(what)s"),
     EventType.CREATE_UNKNOWN: _("may have created %(what)s"),
     EventType.CREATE_LOOK_ASKED: _("checked the cloud for %(what)s"),
+    EventType.CREATE_SIGHTED: _("may have created %(what)s: the cloud lists a cluster that may be it"),
     EventType.CREATE_UNDECIDED: _("may have created %(what)s: somebody must decide"),
     EventType.CREATE_DECIDED: _("decided what became of %(what)s"),
     EventType.CREATE_ABSENT: _("tried to create %(what)s, which is not in the cloud"),
