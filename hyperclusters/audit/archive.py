@@ -13,22 +13,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, Min
 
 from . import anchor_files, clock, push
 from .acknowledgements import acknowledgements, split_findings, texts, trustworthy
 from .anchor_files import Rollback
 from .archive_files import verify_file, walk_file
-from .chain import current_key, digest, to_jsonl
+from .chain import TEXT, current_key, digest, to_jsonl
 from .chain_verifier import ChainPosition, ChainVerifier
 from .event_rows import ahead, differences, rows
 from .files import create
@@ -41,6 +41,7 @@ from .vocabulary import EventType, Outcome
 from .witnesses import compare_witnesses
 
 AT_ONCE = 5000
+TIME = re.compile(TEXT.pattern + r'(?P<at>[^"]+)"')
 LOCK = "hashtext('archive_audit')"
 
 
@@ -77,11 +78,12 @@ def _archive(
         raise NotArchived(f"there is nothing from before that time{handed_on}, or it is archived already")
     within = {seq: each for seq, each in anchor_positions.items() if start.seq < seq <= last}
     verifier = ChainVerifier(settings.AUDIT_KEYS, start, within, differences, findings)
+    times: list[datetime] = []
     name = f"audit-{start.seq + 1:012}-{last:012}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".archiving-", dir=folder) as own:
         path = Path(own)
-        sha256 = _write(path / name, _walk(verifier, start.seq, last, progress))
+        sha256 = _write(path / name, _walk(verifier, start.seq, last, progress, times))
         verifier.end(verifier.position)
         _see_that_nobody_was_faster(start.seq)
         own_issues = [each for one in acknowledged for each in one.findings]
@@ -89,7 +91,7 @@ def _archive(
         is_doubtful = any(each.is_covered(findings.issues) for each in acknowledged)
         if still_open or is_doubtful or verifier.position.seq != last:
             raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
-        segment = _segment(start, verifier, name, sha256)
+        segment = _segment(start, verifier, name, sha256, times)
         manifest = _manifest_of(segment, rollbacks)
         closed_places = {_place(each) for each in closed}
         with (path / name).open("rb") as file:
@@ -140,12 +142,28 @@ def _last_before(before: datetime) -> int:
 
 
 def _walk(
-    verifier: ChainVerifier, after: int, last: int, progress: Callable[[int, int], None]
+    verifier: ChainVerifier,
+    after: int,
+    last: int,
+    progress: Callable[[int, int], None],
+    times: list[datetime],
 ) -> Iterator[str]:
+    """The lines of the file. `times` gets the earliest and the latest time in them: a row's own column may say another
+    one, whatever was acknowledged."""
     for batch in ahead(rows(after + 1, last)):
         verifier.feed(batch)
         progress(verifier.count, last - after)
+        every = [*times, *_times(text for _, _, _, text, _ in batch)]
+        times[:] = [min(every), max(every)] if every else []
         yield from (to_jsonl(text, sealed) for _, _, sealed, text, _ in batch)
+
+
+def _times(texts: Iterable[str]) -> Iterator[datetime]:
+    """When these events were recorded, as far as their texts say it."""
+    for text in texts:
+        if match := TIME.match(text):
+            with suppress(ValueError):
+                yield datetime.fromisoformat(match["at"]).replace(tzinfo=UTC)
 
 
 def _write(path: Path, lines: Iterator[str]) -> str:
@@ -161,12 +179,12 @@ def _write(path: Path, lines: Iterator[str]) -> str:
     return sha256.hexdigest()
 
 
-def _segment(start: ChainPosition, verifier: ChainVerifier, name: str, sha256: str) -> Segment:
+def _segment(
+    start: ChainPosition, verifier: ChainVerifier, name: str, sha256: str, times: list[datetime]
+) -> Segment:
     """The sealed record of what follows `start` up to the verifier's position."""
     key_id, key = current_key()
     end = verifier.position
-    events = Event.objects.filter(seq__gt=start.seq, seq__lte=end.seq)
-    times = events.aggregate(first=Min("at"), last=Max("at"))
     segment = Segment(
         first=start.seq + 1,
         last=end.seq,
@@ -176,8 +194,8 @@ def _segment(start: ChainPosition, verifier: ChainVerifier, name: str, sha256: s
         sha256=sha256,
         archived_at=clock.now(),
         key_id=key_id,
-        first_at=times["first"],
-        last_at=times["last"],
+        first_at=min(times, default=None),
+        last_at=max(times, default=None),
         end_key_id=verifier.key_id if verifier.is_strict else "",
         acknowledged=texts(start.seq + 1, end.seq),
     )

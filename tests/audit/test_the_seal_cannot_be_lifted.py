@@ -350,3 +350,15 @@ def test_g40_a_change_that_keeps_the_database_from_answering_is_a_finding(
             assert f"guard changed: {name}" in map(str, run().findings)
         transaction.set_rollback(True)
     assert verify() == []
+
+
+def test_g39_an_archive_is_found_by_the_times_in_its_texts(ledger: None, tmp_path: Path) -> None:
+    first = Event.objects.get(seq=1).at
+    later = clock.now() + timedelta(minutes=30)
+    unguarded(lambda: mallory.change(1, at=f"{later:%Y-%m-%d %H:%M:%S.%f}" + ("" if IS_SQLITE else "+00")))
+    acknowledge()
+    archived(tmp_path / "archive")
+    segment = Segment.objects.get()
+    assert segment.first_at == first
+    assert segment.last_at is not None
+    assert segment.last_at < later
