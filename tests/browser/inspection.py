@@ -6,6 +6,7 @@ from itertools import product
 from typing import Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
+from django.conf import settings
 from playwright.sync_api import Page, expect
 
 WIDE, NARROW, NARROWEST = 1280, 390, 320
@@ -31,6 +32,25 @@ TOO_WIDE = """
   return ["scrolls sideways: " + wide.slice(0, 5).map((each) => each.tagName + "." + each.getAttribute("class")).join(", ")];
 }
 """
+# Rules of style sheets that the page does not load, and that something on it is waiting for.
+UNSTYLED = """
+(sheets) => {
+  const found = [];
+  const walk = (name, rules) => [...rules].forEach(({ selectorText, cssRules }) => {
+    const still = selectorText?.replace(/::[-\\w]+/g, "").replace(/:(hover|focus-visible|disabled)/g, ":not(x)");
+    if (still && document.querySelector(still)) found.push(`not loaded: ${name}: ${selectorText}`);
+    else if (!still && cssRules) walk(name, cssRules);
+  });
+  for (const [name, text] of Object.entries(sheets)) {
+    if (document.querySelector(`link[rel="stylesheet"][href*="/css/${name}."]`)) continue;
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(text);
+    walk(name, sheet.cssRules);
+  }
+  return found;
+}
+"""
+SHEETS = {path.stem: path.read_text() for path in (settings.BASE_DIR / "static" / "css").glob("*.css")}
 
 
 class Inspector:
@@ -48,6 +68,7 @@ class Inspector:
         self.pages += 1
         page.evaluate(HOLD_STILL)
         expect(page.locator(UNDER_WAY)).to_have_count(0)
+        self._note(page.evaluate(UNSTYLED, SHEETS), title)
         page.evaluate(AXE_SCRIPT)
         variants = product((WIDE, NARROW), SCHEMES) if every else zip((WIDE, NARROW), SCHEMES, strict=True)
         for width, scheme in variants:

@@ -153,7 +153,7 @@ def test_an_id_that_a_request_cannot_carry_is_listed_and_cannot_be_chosen(
     page = body(as_("ada").get(NEW))
     canonical = A if case == "capitals" else subnet_id
     assert canonical in page
-    assert (f'data-value="{canonical}"' in page) is may_be_chosen
+    assert (f'name="pick" value="{canonical}"' in page) is may_be_chosen
     assert ("Not an ID that a request may carry." in page) is not may_be_chosen
 
 
