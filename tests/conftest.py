@@ -39,6 +39,7 @@ from hyperclusters.modelarts import Credentials
 from hyperclusters.simulator import JournalEntry, Simulator
 from hyperclusters.web.shared import ratelimit
 from tests.browser.chromium import CHROMIUM
+from tests.templates import beside, create_migrated
 
 VISION_ID = "a" * 32
 SPEECH_ID = "b" * 32
@@ -103,6 +104,22 @@ def nothing_remembered() -> None:
     clock.forget()
     ratelimit._spent_until.clear()
     translation.deactivate()  # a page in Chinese leaves its language to its thread
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """A worker takes the copy that is there."""
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_keepdb: bool
+) -> None:
+    """Workers copy one migrated database; a process alone migrates its own."""
+    if django_db_keepdb:
+        name = connection.creation._get_test_db_name()  # type: ignore[attr-defined]
+        create_migrated(beside(os.environ["DATABASE_URL"], name))
 
 
 @pytest.fixture(scope="session", autouse=True)

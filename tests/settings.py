@@ -7,8 +7,12 @@ import tempfile
 from pathlib import Path
 
 # In memory where there is such a folder: no test cuts the power, and each COMMIT waits for a disk.
-_data = tempfile.mkdtemp(prefix="hyperclusters-test-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+_data = tempfile.mkdtemp(prefix="hyperclusters-test-", dir=os.environ.get("TESTS_FOLDER", _memory))
 Path(_data, "static").mkdir()
+os.environ.setdefault(
+    "TESTS_FOLDER", _data
+)  # of a run's first process, which removes all of them: workers do not
 
 
 def _remove(process: int) -> None:

@@ -43,9 +43,8 @@ def job(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @job
-def migrate() -> None:
-    """Create the tables, and Root who connects projects."""
-    call_command("migrate", verbosity=0)
+def appoint() -> None:
+    """Add Root, who connects projects."""
     grant(person=add_person(username="root"), role=Role.PLATFORM_ADMIN, team=None, reason="the harness")
 
 

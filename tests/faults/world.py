@@ -21,6 +21,7 @@ import psycopg
 from hyperclusters.simulator import Simulator
 from tests.faults.forks import Died, Forks, end_with_parent
 from tests.faults.oracle import Records, breaches
+from tests.templates import FOLDER, create_migrated
 
 KEY = ("FAULTSKEY", "faults-secret")
 LATE = 0.25  # seconds until a late deed
@@ -148,7 +149,7 @@ def world(**environ: str) -> Iterator[Environment]:
                 "CLOUD_SK": KEY[1],
             } | environ
             with _cloud(folder / "cloud", variables) as port, Forks(folder, variables) as forks:
-                forks.run("migrate")
+                forks.run("appoint")
                 cloud = Simulator(folder / "cloud", access_key=KEY[0], secret_key=KEY[1])
                 try:
                     yield Environment(folder / "cloud", url, forks, cloud, f"http://127.0.0.1:{port}")
@@ -182,16 +183,19 @@ def _cloud(folder: Path, environ: dict[str, str]) -> Iterator[int]:
 
 @contextmanager
 def _database(folder: Path) -> Iterator[str]:
-    """The URL of an empty database: a file, or one more on the throw-away server."""
+    """The URL of a database without people: a file, or one more on the throw-away server."""
+    os.environ.setdefault(FOLDER, str(folder))  # outside pytest there is one world
     if not is_postgres():
-        yield f"sqlite:///{folder}/faults.sqlite3"
+        url = f"sqlite:///{folder}/faults.sqlite3"
+        create_migrated(url)
+        yield url
         return
     server = os.environ["DATABASE_URL"]
     name = f"faults_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    url = urlsplit(server)._replace(path=f"/{name}").geturl()
+    create_migrated(url)
     try:
-        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        yield url
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
