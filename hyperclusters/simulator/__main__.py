@@ -6,21 +6,12 @@ import signal
 import sqlite3
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from .simulator import DEFAULT_ACCESS_KEY, DEFAULT_SECRET_KEY, Simulator
 
 HIGHEST_PORT = 65535
 BAD_START = 2
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports errors in one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"simulator: {message}\n")
-        raise SystemExit(BAD_START)
 
 
 def port_number(text: str) -> int:
@@ -33,8 +24,9 @@ def port_number(text: str) -> int:
 def main(arguments: list[str]) -> int:
     """Serve until SIGTERM or SIGINT; the exit code."""
     environ = os.environ
-    parser = Parser(
+    parser = argparse.ArgumentParser(
         prog="simulator",
+        usage=argparse.SUPPRESS,  # so that an error is one line
         description="A faithful local ModelArts for the demo and for tests.",
         epilog="The environment variables SIMULATOR_AK and SIMULATOR_SK are the key that it accepts.",
     )

@@ -2,25 +2,9 @@
 
 import sqlite3
 import time
-from dataclasses import dataclass
 
 FAILURES_ALLOWED = 5
 LOCK_SECONDS = 300.0
-
-
-@dataclass(frozen=True)
-class Key:
-    """An access key. With a security token it is a temporary one."""
-
-    access_key: str
-    secret_key: str
-    security_token: str
-    failures: int
-    locked_until: float
-
-    @property
-    def is_locked(self) -> bool:
-        return time.time() < self.locked_until
 
 
 def put(db: sqlite3.Connection, access_key: str, secret_key: str, security_token: str) -> None:
@@ -32,11 +16,10 @@ def put(db: sqlite3.Connection, access_key: str, secret_key: str, security_token
     )
 
 
-def find(db: sqlite3.Connection, access_key: str) -> Key | None:
-    """The key with this name."""
-    columns = "access_key, secret_key, security_token, failures, locked_until"
-    row = db.execute(f"SELECT {columns} FROM keys WHERE access_key = ?", (access_key,)).fetchone()  # noqa: S608 - constants
-    return Key(*row) if row else None
+def find(db: sqlite3.Connection, access_key: str) -> sqlite3.Row | None:
+    """The key with this name: its columns."""
+    row: sqlite3.Row | None = db.execute("SELECT * FROM keys WHERE access_key = ?", (access_key,)).fetchone()
+    return row
 
 
 def remove(db: sqlite3.Connection, access_key: str) -> bool:
@@ -44,15 +27,11 @@ def remove(db: sqlite3.Connection, access_key: str) -> bool:
     return db.execute("DELETE FROM keys WHERE access_key = ?", (access_key,)).rowcount > 0
 
 
-def record_failure(db: sqlite3.Connection, key: Key) -> None:
-    """Count a bad signature; one more than allowed locks the key, as documented, and resets the count."""
-    db.execute("UPDATE keys SET failures = failures + 1 WHERE access_key = ?", (key.access_key,))
+def record(db: sqlite3.Connection, access_key: str, *, is_good: bool) -> None:
+    """Count a bad signature, or end a series of them; one more than allowed locks the key, as documented."""
+    count = "0" if is_good else "failures + 1"
+    db.execute(f"UPDATE keys SET failures = {count} WHERE access_key = ?", (access_key,))  # noqa: S608 - constants
     db.execute(
         "UPDATE keys SET failures = 0, locked_until = ? WHERE access_key = ? AND failures > ?",
-        (time.time() + LOCK_SECONDS, key.access_key, FAILURES_ALLOWED),
+        (time.time() + LOCK_SECONDS, access_key, FAILURES_ALLOWED),
     )
-
-
-def record_success(db: sqlite3.Connection, key: Key) -> None:
-    """A good signature ends a series of bad ones."""
-    db.execute("UPDATE keys SET failures = 0 WHERE access_key = ? AND failures > 0", (key.access_key,))

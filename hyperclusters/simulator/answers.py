@@ -1,47 +1,31 @@
 """Answers in the format of the vendor's gateway and of ModelArts."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
 JSON_TYPE = "application/json"
-MODELARTS_INVALID = "ModelArts.0104"
-MODELARTS_NOT_FOUND = "ModelArts.6404"
-MODELARTS_EXISTS = "ModelArts.0103"
-MODELARTS_QUOTA = "ModelArts.0106"
-BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+NO_EFFECT = "none"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, and how to send it: whole, not at all, byte by byte, or as raw bytes of a fault."""
+    """One answer, the effect behind it, and how to send it: whole, not at all, byte by byte, or as raw bytes."""
 
     status: int
     body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    headers: tuple[tuple[str, str], ...] = ()
+    effect: str = NO_EFFECT
     lost: bool = False
     reset: bool = False
     raw: bool = False
     pause: float = 0.0
 
     @property
-    def line(self) -> str:
-        """The status with its usual phrase."""
-        try:
-            return f"{self.status} {HTTPStatus(self.status).phrase}"
-        except ValueError:
-            return f"{self.status} Unassigned"
-
-    @property
     def summary(self) -> str:
         """The journal's word: the status, or that nothing was sent."""
         return "lost" if self.lost else "raw" if self.raw else str(self.status)
-
-    @property
-    def has_body(self) -> bool:
-        """False for an answer that has no body by definition, and so no Content-Length."""
-        return self.status not in BODILESS
 
     def with_header(self, name: str, value: str) -> "Answer":
         return replace(self, headers=(*self.headers, (name, value)))

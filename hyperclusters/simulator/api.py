@@ -1,127 +1,99 @@
 """ModelArts, CTS and IAM behind the gateway: what each call does and answers."""
 
+import secrets
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 
 from . import clusters, resources
-from .answers import (
-    MODELARTS_EXISTS,
-    MODELARTS_INVALID,
-    MODELARTS_NOT_FOUND,
-    MODELARTS_QUOTA,
-    Answer,
-    json_answer,
-    modelarts_error,
-)
+from .answers import Answer, json_answer, modelarts_error
 from .behaviours import Behaviours
 from .clusters import SimulatedCluster
-from .grammar import DEFAULT_TYPE, Call
-from .journal import NO_EFFECT
+from .grammar import Call
+
+INVALID = "ModelArts.0104"
+NOT_FOUND = "ModelArts.6404"
+EXISTS = "ModelArts.0103"
+QUOTA = "ModelArts.0106"
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What ModelArts did and what it answers."""
-
-    answer: Answer
-    effect: str = NO_EFFECT
-
-
-def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float = 0) -> Effect:
+def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float = 0) -> Answer:
     """Perform a call; with a delay, its effect begins that many seconds from now."""
     if call.problem:
-        return Effect(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
-    if call.kind == "create":
-        return _create(db, call, behaviours, delay)
-    if call.target.cluster_id:
-        return _show_or_delete(db, call, behaviours, delay)
-    if call.kind == "list":
-        return Effect(_list(db, call, behaviours))
-    if call.kind == "capacity":
-        return Effect(_evaluate_capacity(db, call))
-    return Effect(json_answer(HTTPStatus.OK, _report(db, call)))
+        return modelarts_error(INVALID, f"Invalid parameter: {call.problem}")
+    match call.kind:
+        case "create":
+            answer = _create(db, call, behaviours, delay)
+        case "show" | "delete":
+            answer = _show_or_delete(db, call, behaviours, delay)
+        case "list":
+            answer = _list(db, call, behaviours)
+        case "capacity":
+            answer = _evaluate_capacity(db, call)
+        case "traces":
+            answer = json_answer(HTTPStatus.OK, resources.find_traces(db, call.project_id, call.content))
+        case _:
+            answer = json_answer(HTTPStatus.OK, resources.list_all(db, call.kind, call.project_id))
+    return answer
 
 
 def find(db: sqlite3.Connection, call: Call) -> SimulatedCluster | None:
     """The cluster of a path, if it belongs to that project and the requested type."""
-    cluster = clusters.find(db, call.target.cluster_id)
-    if cluster and (cluster.project_id, cluster.type) == (call.target.project_id, call.values.get("type")):
-        return cluster
-    return None
+    cluster = clusters.find(db, call.cluster_id)
+    is_meant = cluster and (cluster.project_id, cluster.type) == (call.project_id, call.type)
+    return cluster if is_meant else None
 
 
-def name_of(db: sqlite3.Connection, call: Call) -> str:
-    """The name of the cluster of a request; empty for a list, or if there is none."""
-    if call.kind == "create":
-        return str(call.values.get("name", ""))
-    cluster = find(db, call) if call.target.cluster_id else None
-    return cluster.name if cluster else ""
-
-
-def _create(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float) -> Effect:
-    project_id, name, subnet_id = (
-        call.target.project_id,
-        call.values["name"],
-        call.values["hyper_cluster_subnet_id"],
+def _create(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float) -> Answer:
+    neighbours = clusters.list_clusters(db, call.project_id)
+    if behaviours.unique_names and any(each.name == call.name for each in neighbours):
+        message = f"A hyper cluster named {call.name} already exists"
+        return modelarts_error(EXISTS, message, HTTPStatus.CONFLICT)
+    if behaviours.quota is not None and len(neighbours) >= behaviours.quota:
+        return modelarts_error(QUOTA, "The quota of hyper clusters is used up")
+    subnet_id = call.content.hyper_cluster_subnet_id
+    cluster = clusters.create(
+        db,
+        call.project_id,
+        call.name,
+        call.type,
+        [subnet_id] if subnet_id else [],
+        cluster_id=f"hyper.cluster_{secrets.token_hex(8)}" if behaviours.ids == "odd" else "",
+        delay=delay,
+        list_lag=behaviours.list_lag,
     )
-    existing = clusters.list_clusters(db, project_id)
-    if behaviours.unique_names and any(each.name == name for each in existing):
-        message = f"A hyper cluster named {name} already exists"
-        return Effect(modelarts_error(MODELARTS_EXISTS, message, HTTPStatus.CONFLICT))
-    if behaviours.quota is not None and len(existing) >= behaviours.quota:
-        return Effect(modelarts_error(MODELARTS_QUOTA, "The quota of hyper clusters is used up"))
-    cluster = clusters.new_cluster(
-        project_id,
-        name,
-        call.values["type"],
-        (subnet_id,) if subnet_id else (),
-        cluster_id=clusters.odd_id() if behaviours.ids == "odd" else "",
-    )
-    clusters.add(db, cluster, delay=delay, list_lag=behaviours.list_lag)
     answer = json_answer(HTTPStatus.OK, cluster.as_answer(behaviours.network_info))
-    return Effect(answer, f"created {cluster.id}")
+    return replace(answer, effect=f"created {cluster.id}")
 
 
-def _show_or_delete(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float) -> Effect:
+def _show_or_delete(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float) -> Answer:
     cluster = find(db, call)
     if cluster is None:
-        return Effect(_not_found(call.target.cluster_id))
+        return _not_found(call.cluster_id)
     if call.kind == "show":
-        return Effect(json_answer(HTTPStatus.OK, cluster.as_answer(behaviours.network_info)))
+        return json_answer(HTTPStatus.OK, cluster.as_answer(behaviours.network_info))
     clusters.remove(db, cluster.id, delay=delay)
-    return Effect(Answer(HTTPStatus.NO_CONTENT), f"deleted {cluster.id}")
+    return Answer(HTTPStatus.NO_CONTENT, effect=f"deleted {cluster.id}")
 
 
 def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Answer:
-    listing = clusters.visible(db, call.target.project_id, call.values["type"])
+    listing = clusters.visible(db, call.project_id, call.type)
     if not listing and behaviours.error_on_empty_list:
-        return modelarts_error(MODELARTS_NOT_FOUND, "There are no hyper clusters")
+        return modelarts_error(NOT_FOUND, "There are no hyper clusters")
     rows = [cluster.as_answer(behaviours.network_info) for cluster in listing]
     return json_answer(HTTPStatus.OK, {"hyper_clusters": rows})
 
 
 def _evaluate_capacity(db: sqlite3.Connection, call: Call) -> Answer:
-    existing = clusters.list_clusters(db, call.target.project_id)
-    names = {each.id: each.name for each in existing if each.type == DEFAULT_TYPE}
-    cluster_ids = call.values["hyperinstance_cluster_ids"] or names
+    names = {each.id: each.name for each in clusters.list_clusters(db, call.project_id) if each.type == "HPS"}
+    cluster_ids = call.content.hyperinstance_cluster_ids or names
     for cluster_id in cluster_ids:
         if cluster_id not in names:
             return _not_found(cluster_id)
     names = {cluster_id: names[cluster_id] for cluster_id in cluster_ids}
-    rows = resources.list_resources(db, "capacities", call.target.project_id)
-    return json_answer(HTTPStatus.OK, resources.capacities(rows, names, call.values))
-
-
-def _report(db: sqlite3.Connection, call: Call) -> dict[str, Any]:
-    if call.kind == "projects":
-        return resources.projects(resources.list_resources(db, "projects"))
-    rows = resources.list_resources(db, call.kind, call.target.project_id)
-    if call.kind == "traces":
-        return resources.traces(rows, call.values)
-    return resources.supernodes(rows) if call.kind == "hyperinstances" else resources.groups(rows)
+    body = resources.evaluate_capacity(db, call.project_id, names)
+    return json_answer(HTTPStatus.OK, body)
 
 
 def _not_found(cluster_id: str) -> Answer:
-    return modelarts_error(MODELARTS_NOT_FOUND, f"Hyper cluster {cluster_id} does not exist")
+    return modelarts_error(NOT_FOUND, f"Hyper cluster {cluster_id} does not exist")

@@ -1,61 +1,54 @@
 """How the simulated cloud behaves where the vendor's documentation is silent, and what tests need to change."""
 
-import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from .fields import field_of, fields_of, number, one_of, optional, read, true_or_false, whole_number
+from pydantic import Field
+
+from .records import Record, Seconds, Whole
 
 
-@dataclass(frozen=True)
-class Behaviours:
+class Behaviours(Record):
     """All behaviours. The defaults are as documented, or the simplest where nothing is documented."""
 
-    unique_names: bool = field_of(
-        False, true_or_false, "A second cluster of a name in a project is refused: 409 ModelArts.0103."
+    unique_names: bool = Field(
+        default=False, description="A second cluster of a name in a project is refused: 409 ModelArts.0103."
     )
-    quota: int | None = field_of(
-        None,
-        optional(whole_number()),
-        "The most clusters that a project may have; one more is refused: 400 ModelArts.0106.",
+    quota: Whole | None = Field(
+        default=None,
+        description="The most clusters that a project may have; one more is refused: 400 ModelArts.0106.",
     )
-    list_lag: float = field_of(0.0, number(), "Seconds after its creation until a cluster appears in lists.")
-    error_on_empty_list: bool = field_of(
-        False,
-        true_or_false,
-        "Documented: a list without clusters is an error (400 ModelArts.6404; the code is a guess).",
+    list_lag: Seconds = Field(
+        default=0.0, description="Seconds after its creation until a cluster appears in lists."
     )
-    ids: str = field_of(
-        "uuid", one_of("uuid", "odd"), "IDs of new clusters: as documented, or safe but not a UUID (odd)."
+    error_on_empty_list: bool = Field(
+        default=False,
+        description="Documented: a list without clusters is an error (400 ModelArts.6404; the code is a guess).",
     )
-    network_info: str = field_of(
-        "documented",
-        one_of("documented", "absent", "null", "empty"),
-        "network_info in answers: as documented, left out (absent), null, or an empty list.",
+    ids: Literal["uuid", "odd"] = Field(
+        default="uuid", description="IDs of new clusters: as documented, or safe but not a UUID (odd)."
     )
-    clock_offset: float = field_of(
-        0.0,
-        number(-1e9),
-        "Seconds that the gateway's clock is ahead: its Date header and its check of X-Sdk-Date.",
+    network_info: Literal["documented", "absent", "null", "empty"] = Field(
+        default="documented",
+        description="network_info in answers: as documented, left out, null, or an empty list.",
     )
-
-
-FIELDS = fields_of(Behaviours)
+    clock_offset: float = Field(
+        default=0.0,
+        description="Seconds that the gateway's clock is ahead: its Date header and its check of X-Sdk-Date.",
+    )
 
 
 def current(db: sqlite3.Connection) -> Behaviours:
     """The behaviours as every process sees them now."""
     row = db.execute("SELECT value FROM switches WHERE name = 'all'").fetchone()
-    stored = json.loads(row["value"]) if row else {}
-    return Behaviours(**{name: stored[name] for name in FIELDS if name in stored})
+    return Behaviours.model_validate_json(row["value"], extra="ignore") if row else Behaviours()
 
 
 def change(db: sqlite3.Connection, changes: Mapping[str, Any]) -> Behaviours:
     """Change the named behaviours and leave the others. Raises BehaviourError, and then changes none."""
-    behaviours = Behaviours(**read(FIELDS, changes, base=asdict(current(db))))
-    db.execute("INSERT OR REPLACE INTO switches VALUES ('all', ?)", (json.dumps(asdict(behaviours)),))
+    behaviours = Behaviours.read({**current(db).model_dump(), **changes})
+    db.execute("INSERT OR REPLACE INTO switches VALUES ('all', ?)", (behaviours.model_dump_json(),))
     return behaviours
 
 

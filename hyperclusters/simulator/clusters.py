@@ -5,10 +5,10 @@ timer, outlives a restart, and begins at the same time for every process.
 """
 
 import json
-import secrets
 import sqlite3
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -46,40 +46,30 @@ class SimulatedCluster:
         return answer if network_info == "absent" else {**answer, "network_info": shapes[network_info]}
 
 
-def new_cluster(
-    project_id: str, name: str, cluster_type: str, subnet_ids: tuple[str, ...] = (), *, cluster_id: str = ""
+def create(
+    db: sqlite3.Connection,
+    project_id: str,
+    name: str,
+    cluster_type: str,
+    subnet_ids: Iterable[str] = (),
+    *,
+    cluster_id: str = "",
+    delay: float = 0,
+    list_lag: float = 0,
 ) -> SimulatedCluster:
-    """A cluster that is not stored yet.
+    """Store a cluster that begins `delay` seconds from now and is listed `list_lag` seconds after that.
 
     Without a subnet it gets its own default network. Whether a project's clusters share one default network is not
     documented; a fresh one each prevents a test that confuses two clusters from passing by luck.
     """
-    networks = tuple(Network(subnet_id, is_default=False) for subnet_id in subnet_ids)
-    return SimulatedCluster(
-        cluster_id or str(uuid.uuid4()),
-        project_id,
-        name,
-        cluster_type,
-        networks or (Network(str(uuid.uuid4()), is_default=True),),
-        time.time(),
-    )
-
-
-def odd_id() -> str:
-    """An ID that is safe but not a UUID."""
-    return f"hyper.cluster_{secrets.token_hex(8)}"
-
-
-def add(db: sqlite3.Connection, cluster: SimulatedCluster, *, delay: float = 0, list_lag: float = 0) -> None:
-    """Store a cluster that begins `delay` seconds from now and is listed `list_lag` seconds after that."""
-    begins = cluster.created_at + delay if delay else 0
-    listed = cluster.created_at + delay + list_lag if delay or list_lag else 0
-    networks = json.dumps([[net.subnet_id, net.is_default] for net in cluster.networks])
-    facts = (cluster.id, cluster.project_id, cluster.name, cluster.type, networks, cluster.created_at + delay)
+    networks = [[subnet_id, False] for subnet_id in subnet_ids] or [[str(uuid.uuid4()), True]]
+    begins = time.time() + delay
+    facts = (cluster_id or str(uuid.uuid4()), project_id, name, cluster_type, json.dumps(networks), begins)
     db.execute(
         f"INSERT INTO clusters ({_COLUMNS}, exists_from, listed_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
-        (*facts, begins, listed),
+        (*facts, begins if delay else 0, begins + list_lag if delay or list_lag else 0),
     )
+    return _cluster(*facts)
 
 
 def remove(db: sqlite3.Connection, cluster_id: str, *, delay: float = 0) -> bool:
@@ -116,8 +106,9 @@ def _select(db: sqlite3.Connection, condition: str, **values: str | None) -> lis
 
 
 @lru_cache(maxsize=50_000)
-def _cluster(*row: Any) -> SimulatedCluster:
+def _cluster(
+    cluster_id: str, project_id: str, name: str, cluster_type: str, networks: str, created_at: float
+) -> SimulatedCluster:
     """A stored cluster. It never changes, and lists name the same ones repeatedly."""
-    cluster_id, project_id, name, cluster_type, networks, created_at = row
     rows = tuple(Network(subnet_id, bool(default)) for subnet_id, default in json.loads(networks))
     return SimulatedCluster(cluster_id, project_id, name, cluster_type, rows, created_at)

@@ -2,31 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
-from . import behaviours, clusters, faults, journal, page, resources
+from . import page, resources
 from .answers import JSON_TYPE, Answer, json_answer
-from .database import Database
-from .fields import Field, list_of, matching, one_of, read
-from .grammar import DEFAULT_TYPE, NAME, PROJECT_ID, SUBNET_ID, TYPES
+from .cloud import Cloud
 from .http_request import Request
+from .records import ClusterType, Name, ProjectId, Record, SubnetId
 
 ROOT = "/_simulator"
-RECENT_ROWS = 50
+NO_CONTENT = Answer(HTTPStatus.NO_CONTENT)
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
-CLUSTER = {
-    "project_id": Field(PROJECT_ID),
-    "name": Field(NAME),
-    "type": Field(one_of(*TYPES), DEFAULT_TYPE),
-    "subnet_ids": Field(list_of(SUBNET_ID), ()),
-}
-AFTER = {"after": Field(matching(r"\d{1,18}"), "0")}
 
 
-class MissingError(LookupError):
-    """The target of a control path does not exist."""
+class Cluster(Record):
+    """A cluster to add."""
+
+    project_id: ProjectId
+    name: Name
+    type: ClusterType = "HPS"
+    subnet_ids: list[SubnetId] = []
 
 
 def is_control(request: Request) -> bool:
@@ -34,139 +31,83 @@ def is_control(request: Request) -> bool:
     return request.path == ROOT or request.path.startswith(ROOT + "/")
 
 
-def respond(database: Database, request: Request) -> Answer:
+def respond(cloud: Cloud, request: Request) -> Answer:
     """Answer one control request; errors are one sentence."""
+    if not _is_local(request):
+        return _problem(HTTPStatus.FORBIDDEN, "the control surface answers only to this machine")
     try:
-        return _route(database, request)
-    except MissingError as problem:
-        return _problem(HTTPStatus.NOT_FOUND, str(problem.args[0]))
+        return _route(cloud, request)
     except ValueError as problem:
         return _problem(HTTPStatus.BAD_REQUEST, str(problem))
 
 
-def _route(database: Database, request: Request) -> Answer:
-    if not _is_local(request):
-        return _problem(HTTPStatus.FORBIDDEN, "the control surface answers only to this machine")
+def _route(cloud: Cloud, request: Request) -> Answer:
     resource, _, item_id = request.path.removeprefix(ROOT).removeprefix("/").partition("/")
     pattern = f"{resource}/*" if item_id else resource
-    allowed = sorted(method for method, path in ROUTES if path == pattern)
-    if not allowed:
-        raise MissingError(f"there is no such control; {ROOT}/ lists them")
-    if request.method not in allowed:
-        refusal = _problem(HTTPStatus.METHOD_NOT_ALLOWED, f"this takes {', '.join(allowed)}")
-        return refusal.with_header("Allow", ", ".join(allowed))
+    methods = sorted(method for method, path in ROUTES if path == pattern)
+    if not methods:
+        return _problem(HTTPStatus.NOT_FOUND, f"there is no such control; {ROOT}/ lists them")
+    if request.method not in methods:
+        refusal = _problem(HTTPStatus.METHOD_NOT_ALLOWED, f"this takes {', '.join(methods)}")
+        return refusal.with_header("Allow", ", ".join(methods))
     # A web page elsewhere can make a browser here send a form, but not JSON.
     is_json = request.header("content-type").startswith(JSON_TYPE)
     if request.method in {"POST", "PUT"} and not is_json:
         return _problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send Content-Type: {JSON_TYPE}")
-    return ROUTES[request.method, pattern](database, request, item_id)
+    result = ROUTES[request.method, pattern](cloud, request, item_id)
+    if isinstance(result, Answer):
+        return result
+    if request.method == "DELETE":
+        is_missing = result is False
+        return _problem(HTTPStatus.NOT_FOUND, "nothing has this ID") if is_missing else NO_CONTENT
+    return json_answer(HTTPStatus.CREATED if request.method == "POST" else HTTPStatus.OK, result)
 
 
-def _show_help(database: Database, request: Request, _: str) -> Answer:
-    with database.read() as db:
-        rows = journal.entries(db, newest=RECENT_ROWS)
-        html = page.render(request.header("host"), behaviours.current(db), faults.rules_in_force(db), rows)
+def _show_help(cloud: Cloud, request: Request, _: str) -> Answer:
+    html = page.render(request.header("host"), cloud.behaviours(), cloud.faults(), cloud.journal())
     return Answer(HTTPStatus.OK, html.encode(), (("Content-Type", "text/html; charset=utf-8"),))
 
 
-def _show_switches(database: Database, _: Request, __: str) -> Answer:
-    with database.read() as db:
-        return json_answer(
-            HTTPStatus.OK, {**asdict(behaviours.current(db)), "faults": faults.rules_in_force(db)}
-        )
+def _show_switches(cloud: Cloud, _: Request, __: str) -> Any:
+    return {**cloud.behaviours().model_dump(), "faults": cloud.faults()}
 
 
-def _change_switches(database: Database, request: Request, item_id: str) -> Answer:
-    changes = request.json_object()
-    rules = changes.pop("faults", None)
-    with database.write() as db:
-        behaviours.change(db, changes)
-        if rules is not None:
-            faults.replace_all(db, rules)
-    return _show_switches(database, request, item_id)
+def _change_switches(cloud: Cloud, request: Request, item_id: str) -> Any:
+    content = request.json_object()
+    cloud.set(faults_in_force=content.pop("faults", None), **content)
+    return _show_switches(cloud, request, item_id)
 
 
-def _reset(database: Database, _: Request, __: str) -> Answer:
-    with database.write() as db:
-        behaviours.reset(db)
-        faults.replace_all(db, [])
-    return Answer(HTTPStatus.NO_CONTENT)
+def _add_cluster(cloud: Cloud, request: Request, _: str) -> Any:
+    return asdict(cloud.add_cluster(**Cluster.read(request.json_object()).model_dump()))
 
 
-def _add_fault(database: Database, request: Request, _: str) -> Answer:
-    with database.write() as db:
-        return json_answer(HTTPStatus.CREATED, faults.add(db, request.json_object()).as_json())
-
-
-def _clear_faults(database: Database, _: Request, __: str) -> Answer:
-    with database.write() as db:
-        faults.replace_all(db, [])
-    return Answer(HTTPStatus.NO_CONTENT)
-
-
-def _show_journal(database: Database, request: Request, _: str) -> Answer:
-    query = {name: values[-1] for name, values in parse_qs(request.query).items()}
-    with database.read() as db:
-        rows = journal.entries(db, after=int(read(AFTER, query, strict=False)["after"]))
-    return json_answer(HTTPStatus.OK, {"entries": [row.as_json() for row in rows]})
-
-
-def _show_clusters(database: Database, _: Request, __: str) -> Answer:
-    with database.read() as db:
-        return json_answer(HTTPStatus.OK, {"clusters": [asdict(each) for each in clusters.list_clusters(db)]})
-
-
-def _add_cluster(database: Database, request: Request, _: str) -> Answer:
-    cluster = clusters.new_cluster(*read(CLUSTER, request.json_object()).values())
-    with database.write() as db:
-        clusters.add(db, cluster)
-    return json_answer(HTTPStatus.CREATED, asdict(cluster))
-
-
-def _remove_cluster(database: Database, _: Request, cluster_id: str) -> Answer:
-    with database.write() as db:
-        if not clusters.remove(db, cluster_id):
-            raise MissingError("there is no cluster of this ID")
-    return Answer(HTTPStatus.NO_CONTENT)
-
-
-def _show_resources(kind: str, database: Database, _: Request, __: str) -> Answer:
-    with database.read() as db:
-        rows = [each.as_json() for each in resources.list_resources(db, kind)]
-    return json_answer(HTTPStatus.OK, {kind: rows})
-
-
-def _add_resource(kind: str, database: Database, request: Request, _: str) -> Answer:
-    with database.write() as db:
-        return json_answer(HTTPStatus.CREATED, resources.add(db, kind, request.json_object()).as_json())
-
-
-def _remove_resources(kind: str, database: Database, _: Request, item_id: str) -> Answer:
-    with database.write() as db:
-        if not resources.remove(db, kind, item_id) and item_id:
-            raise MissingError(f"nothing of this ID is among the {kind}")
-    return Answer(HTTPStatus.NO_CONTENT)
-
-
-ROUTES: dict[tuple[str, str], Callable[[Database, Request, str], Answer]] = {
+ROUTES: dict[tuple[str, str], Callable[[Cloud, Request, str], Any]] = {
     ("GET", ""): _show_help,
     ("GET", "switches"): _show_switches,
     ("PUT", "switches"): _change_switches,
-    ("DELETE", "switches"): _reset,
-    ("POST", "faults"): _add_fault,
-    ("DELETE", "faults"): _clear_faults,
-    ("GET", "journal"): _show_journal,
-    ("GET", "clusters"): _show_clusters,
+    ("DELETE", "switches"): lambda cloud, _, __: cloud.reset(),
+    ("POST", "faults"): lambda cloud, request, _: cloud.add_fault(request.json_object()),
+    ("DELETE", "faults"): lambda cloud, _, __: cloud.set(faults_in_force=[]),
+    ("GET", "journal"): lambda cloud, _, __: {"entries": [each.as_json() for each in cloud.journal()]},
+    ("GET", "clusters"): lambda cloud, _, __: {"clusters": [asdict(each) for each in cloud.clusters()]},
     ("POST", "clusters"): _add_cluster,
-    ("DELETE", "clusters/*"): _remove_cluster,
+    ("DELETE", "clusters/*"): lambda cloud, _, cluster_id: cloud.remove_cluster(cluster_id),
 }
-for _kind in resources.FIELDS:
-    ROUTES |= {
-        ("GET", _kind): partial(_show_resources, _kind),
-        ("POST", _kind): partial(_add_resource, _kind),
-        ("DELETE", _kind): partial(_remove_resources, _kind),
-        ("DELETE", f"{_kind}/*"): partial(_remove_resources, _kind),
-    }
+
+
+def _add_routes(kind: str) -> None:
+    """Add the routes of one kind of resource."""
+    ROUTES["GET", kind] = lambda cloud, _, __: {kind: [each.model_dump() for each in cloud.resources(kind)]}
+    ROUTES["POST", kind] = lambda cloud, request, _: cloud.add_resource(
+        kind, request.json_object()
+    ).model_dump()
+    ROUTES["DELETE", kind] = lambda cloud, _, __: cloud.remove_resources(kind)
+    ROUTES["DELETE", f"{kind}/*"] = lambda cloud, _, item_id: cloud.remove_resources(kind, item_id)
+
+
+for _kind in resources.KINDS:
+    _add_routes(_kind)
 
 
 def _is_local(request: Request) -> bool:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import journal
+
 FILE_NAME = "simulator.sqlite3"
 BUSY_SECONDS = 30.0
 
 # In WAL mode readers continue while one writer commits.
-SCHEMA = """
+SCHEMA = f"""
 PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS clusters (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -27,30 +30,9 @@ CREATE TABLE IF NOT EXISTS clusters (
 );
 CREATE INDEX IF NOT EXISTS clusters_by_project ON clusters (project_id, type, number);
 CREATE TABLE IF NOT EXISTS resources (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    content TEXT NOT NULL
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, content TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS journal (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    arrived_at TEXT NOT NULL,
-    call TEXT NOT NULL,
-    method TEXT NOT NULL,
-    path TEXT NOT NULL,
-    project_id TEXT NOT NULL,
-    type TEXT NOT NULL,
-    name TEXT NOT NULL,
-    body_digest TEXT NOT NULL,
-    access_key TEXT NOT NULL,
-    sdk_date TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    accepted INTEGER NOT NULL,
-    effect TEXT NOT NULL,
-    fault TEXT NOT NULL,
-    answer TEXT NOT NULL
-);
+CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, {", ".join(journal.COLUMNS)});
 CREATE TABLE IF NOT EXISTS keys (
     access_key TEXT PRIMARY KEY,
     secret_key TEXT NOT NULL,
@@ -79,8 +61,8 @@ class Database:
         )
         self._db.row_factory = sqlite3.Row
         # SQLite does not wait while another process switches a new file to WAL.
-        with (folder / "opening").open("w") as opening:
-            fcntl.flock(opening, fcntl.LOCK_EX)
+        with (folder / "opening").open("w") as lock_file:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
             self._db.executescript(SCHEMA)
 
     @contextmanager

@@ -1,14 +1,13 @@
 """The API gateway's checks, made before ModelArts sees a request: key, clock, signature, token."""
 
 import sqlite3
+import time
+from collections.abc import Collection
 from http import HTTPStatus
 
 from . import access_keys, signature
-from .access_keys import Key
 from .answers import Answer, gateway_error
-from .grammar import Target
 from .http_request import MAX_BODY, Request
-from .signature import Claim
 
 CLOCK_TOLERANCE_SECONDS = 15 * 60
 
@@ -18,14 +17,14 @@ NO_SUCH_API = "APIGW.0101"
 BAD_REQUEST_SIZE = "APIGW.0201"
 
 
-def path_refusal(request: Request, target: Target, request_id: str) -> Answer | None:
+def path_refusal(request: Request, methods: Collection[str], request_id: str) -> Answer | None:
     """The answer to what is no call of the API or cannot be read, or None."""
-    if not target.methods:
+    if not methods:
         return gateway_error(HTTPStatus.NOT_FOUND, NO_SUCH_API, "The API does not exist", request_id)
-    if request.method not in target.methods:
+    if request.method not in methods:
         message = "The method is not allowed"
         answer = gateway_error(HTTPStatus.METHOD_NOT_ALLOWED, NO_SUCH_API, message, request_id)
-        return answer.with_header("Allow", ", ".join(target.methods))
+        return answer.with_header("Allow", ", ".join(methods))
     if request.header("transfer-encoding"):
         message = "Content-Length is required"
         return gateway_error(HTTPStatus.LENGTH_REQUIRED, BAD_REQUEST_SIZE, message, request_id)
@@ -37,37 +36,38 @@ def path_refusal(request: Request, target: Target, request_id: str) -> Answer | 
 
 def key_refusal(db: sqlite3.Connection, request: Request, request_id: str, now: float) -> Answer | None:
     """The answer to a request that is not rightly signed, or None. `now` is the gateway's clock."""
-    claim = signature.read_claim(request)
-    if claim is None:
-        return _authentication_error("no usable Authorization header", request_id)
-    key = access_keys.find(db, claim.access_key)
-    if key is None:
-        return _authentication_error("ak not exist", request_id)
-    if key.is_locked:
-        # The wording is a guess; it is documented that even right signatures are refused.
-        return _authentication_error("ak is locked after too many failures", request_id)
-    date = signature.read_date(request.header("x-sdk-date"))
-    if date is None:
-        return _authentication_error("x-sdk-date is malformed", request_id)
-    if abs(date.timestamp() - now) > CLOCK_TOLERANCE_SECONDS:
-        message = "Incorrect app authentication information: x-sdk-date is more than 15 minutes off"
-        return gateway_error(HTTPStatus.UNAUTHORIZED, CLOCK_WRONG, message, request_id)
-    return _signature_refusal(db, request, claim, key, request_id)
-
-
-def _signature_refusal(
-    db: sqlite3.Connection, request: Request, claim: Claim, key: Key, request_id: str
-) -> Answer | None:
-    if not signature.is_signed_by(key.secret_key, claim, request):
-        access_keys.record_failure(db, key)
-        return _authentication_error("verify aksk signature fail", request_id)
-    access_keys.record_success(db, key)
-    if request.header("x-security-token") != key.security_token:
-        # The vendor's wording is not documented; the code and the status are those of any wrong key.
-        return _authentication_error("the security token does not belong to this key", request_id)
+    try:
+        _check_key(db, request, now)
+    except PermissionError as refusal:
+        code, message = refusal.args
+        return gateway_error(HTTPStatus.UNAUTHORIZED, code, message, request_id)
     return None
 
 
-def _authentication_error(reason: str, request_id: str) -> Answer:
-    message = f"Incorrect IAM authentication information: {reason}"
-    return gateway_error(HTTPStatus.UNAUTHORIZED, AUTHENTICATION_FAILED, message, request_id)
+def _check_key(db: sqlite3.Connection, request: Request, now: float) -> None:
+    claim = signature.read_claim(request)
+    if claim is None:
+        raise _refusal("no usable Authorization header")
+    key = access_keys.find(db, claim.access_key)
+    if key is None:
+        raise _refusal("ak not exist")
+    if time.time() < key["locked_until"]:
+        # The wording is a guess; it is documented that even right signatures are refused.
+        raise _refusal("ak is locked after too many failures")
+    date = signature.read_date(request.header("x-sdk-date"))
+    if date is None:
+        raise _refusal("x-sdk-date is malformed")
+    if abs(date.timestamp() - now) > CLOCK_TOLERANCE_SECONDS:
+        message = "Incorrect app authentication information: x-sdk-date is more than 15 minutes off"
+        raise PermissionError(CLOCK_WRONG, message)
+    is_good = signature.is_signed_by(key["secret_key"], claim, request)
+    access_keys.record(db, claim.access_key, is_good=is_good)
+    if not is_good:
+        raise _refusal("verify aksk signature fail")
+    if request.header("x-security-token") != key["security_token"]:
+        # The vendor's wording is not documented; the code and the status are those of any wrong key.
+        raise _refusal("the security token does not belong to this key")
+
+
+def _refusal(reason: str) -> PermissionError:
+    return PermissionError(AUTHENTICATION_FAILED, f"Incorrect IAM authentication information: {reason}")

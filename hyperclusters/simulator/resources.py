@@ -5,159 +5,152 @@ them. Capacities, traces of CTS and projects of IAM are what calls report. Paths
 SDK; how the calls behave is documented for IAM alone.
 """
 
-import json
 import sqlite3
 import time
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from .fields import Field, one_of, read, text, true_or_false, whole_number
-from .grammar import CAPACITY_FILTERS, PROJECT_ID, TRACE_FILTERS
+from pydantic import Field
 
-STATUSES = ("PROVISIONING", "ACTIVE", "ERROR", "REIMAGING", "TERMINATING", "TERMINATED")
-OPTIONAL_TEXT = Field(text, None)
-PROJECT = {"project_id": Field(PROJECT_ID)}
-FIELDS: dict[str, dict[str, Field]] = {
-    "hyperinstances": PROJECT
-    | {
-        "name": Field(text),
-        "hps_cluster_id": Field(text, ""),
-        "status": Field(one_of(*STATUSES), "ACTIVE"),
-        "servers": Field(whole_number(), 0),
-    },
-    "groups": PROJECT | {"name": Field(text), "hyperinstance_cluster_id": Field(text, "")},
-    "capacities": PROJECT
-    | dict.fromkeys(("hyperinstance_cluster_id", "flavor", "resource_flavor", "availability_zone"), OPTIONAL_TEXT)
-    | {"is_sold_out": Field(true_or_false, None)},
-    "traces": PROJECT
-    | dict.fromkeys((*TRACE_FILTERS, "code", "source_ip", "request_id"), OPTIONAL_TEXT)
-    | {"time": Field(whole_number(), 0)},
-    "projects": PROJECT | {"name": Field(text, ""), "enabled": Field(true_or_false, True)},
-}  # fmt: skip
+from .grammar import TraceQuery
+from .records import ProjectId, Record, Whole
 
 
-@dataclass(frozen=True)
-class Resource:
-    """One of them: its kind, a key of FIELDS, and the values of its fields."""
+class Resource(Record):
+    """One of them."""
 
-    kind: str
-    id: str
-    created_at: float
-    values: dict[str, Any]
+    id: str = Field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: float = Field(default_factory=time.time)
+    project_id: ProjectId
 
-    @property
-    def report(self) -> dict[str, Any]:
+    def as_answer(self) -> dict[str, Any]:
         """As a call within its project reports it."""
-        return {name: value for name, value in self.values.items() if name != "project_id"}
-
-    def as_json(self) -> dict[str, Any]:
-        """As the control surface shows it."""
-        return {"id": self.id, **self.values}
+        return self.model_dump(exclude={"id", "created_at", "project_id"})
 
 
-def add(db: sqlite3.Connection, kind: str, content: dict[str, Any]) -> Resource:
+class Hyperinstance(Resource):
+    """A supernode."""
+
+    name: str
+    hps_cluster_id: str | None = None
+    status: Literal["PROVISIONING", "ACTIVE", "ERROR", "REIMAGING", "TERMINATING", "TERMINATED"] = "ACTIVE"
+    servers: Whole = 0
+
+    def as_answer(self) -> dict[str, Any]:
+        numbers = range(self.servers)
+        servers = [{"id": str(uuid.uuid5(uuid.UUID(self.id), str(number)))} for number in numbers]
+        times = dict.fromkeys(("create_at", "update_at"), int(self.created_at * 1000))
+        return {**super().as_answer(), "id": self.id, "hps_id": self.id, "servers": servers, **times}
+
+
+class Group(Resource):
+    """A group of supernodes."""
+
+    name: str
+    hyperinstance_cluster_id: str | None = None
+
+    def as_answer(self) -> dict[str, Any]:
+        times = dict.fromkeys(("created_at", "updated_at"), int(self.created_at * 1000))
+        return {**super().as_answer(), "id": self.id, "npu_count": "0", **times}
+
+
+class Capacity(Resource):
+    """A row of a cluster's capacity."""
+
+    hyperinstance_cluster_id: str | None = None
+    flavor: str | None = None
+    resource_flavor: str | None = None
+    availability_zone: str | None = None
+    is_sold_out: bool | None = None
+
+
+class Trace(Resource):
+    """What CTS recorded about a resource, at a time in milliseconds."""
+
+    resource_id: str | None = None
+    resource_name: str | None = None
+    trace_name: str | None = None
+    user: str | None = None
+    service_type: str | None = None
+    code: str | None = None
+    source_ip: str | None = None
+    request_id: str | None = None
+    time: Whole = 0
+
+    def as_answer(self) -> dict[str, Any]:
+        return {**super().as_answer(), "user": {"name": self.user}}
+
+
+class Project(Resource):
+    """A project of the account."""
+
+    name: str = ""
+    enabled: bool = True
+
+    def as_answer(self) -> dict[str, Any]:
+        empty = dict.fromkeys(("description", "parent_id", "domain_id"), "")
+        answer = {"id": self.project_id, "name": self.name, "enabled": self.enabled, "is_domain": False}
+        return {**answer, **empty, "links": {"self": ""}}
+
+
+KINDS: dict[str, type[Resource]] = {
+    "hyperinstances": Hyperinstance,
+    "groups": Group,
+    "capacities": Capacity,
+    "traces": Trace,
+    "projects": Project,
+}
+
+
+def add(db: sqlite3.Connection, kind: str, content: Mapping[str, Any]) -> Resource:
     """Store one from what a person or a test says of it. Raises BehaviourError."""
-    resource = Resource(kind, str(uuid.uuid4()), time.time(), read(FIELDS[kind], content))
-    db.execute(
-        "INSERT INTO resources (kind, id, created_at, content) VALUES (?, ?, ?, ?)",
-        (kind, resource.id, resource.created_at, json.dumps(resource.values)),
-    )
+    resource = KINDS[kind].read(content)
+    values = (kind, resource.id, resource.model_dump_json())
+    db.execute("INSERT INTO resources (kind, id, content) VALUES (?, ?, ?)", values)
     return resource
 
 
 def remove(db: sqlite3.Connection, kind: str, resource_id: str = "") -> bool:
-    """Remove the one with this ID, or all of the kind; False if there is none."""
-    condition = "kind = :kind AND (:id = '' OR id = :id)"
-    values = {"kind": kind, "id": resource_id}
-    return db.execute(f"DELETE FROM resources WHERE {condition}", values).rowcount > 0  # noqa: S608 - a constant
+    """Remove the one with this ID, or all of the kind; False if none has this ID."""
+    condition = "kind = ? AND id = ?" if resource_id else "kind = ?"
+    values = (kind, resource_id) if resource_id else (kind,)
+    removal = db.execute(f"DELETE FROM resources WHERE {condition}", values)  # noqa: S608 - constants
+    return removal.rowcount > 0 or not resource_id
 
 
-def list_resources(db: sqlite3.Connection, kind: str, project_id: str | None = None) -> list[Resource]:
+def list_resources(db: sqlite3.Connection, kind: str, project_id: str = "") -> list[Any]:
     """All of one kind, of one project if given, oldest first."""
-    rows = db.execute("SELECT id, created_at, content FROM resources WHERE kind = ? ORDER BY number", (kind,))
-    found = [Resource(kind, row["id"], row["created_at"], json.loads(row["content"])) for row in rows]
-    return [each for each in found if project_id in {None, each.values["project_id"]}]
+    rows = db.execute("SELECT content FROM resources WHERE kind = ? ORDER BY number", (kind,))
+    found = [KINDS[kind].model_validate_json(row["content"]) for row in rows]
+    return [each for each in found if project_id in {"", each.project_id}]
 
 
-def supernodes(resources: list[Resource]) -> dict[str, Any]:
-    """The body of a call for supernodes: everything on one page."""
-    rows = []
-    for each in resources:
-        created_at = int(each.created_at * 1000)
-        numbers = range(each.values["servers"])
-        rows.append({
-            "id": each.id,
-            "hps_id": each.id,
-            "name": each.values["name"],
-            "hps_cluster_id": each.values["hps_cluster_id"] or None,
-            "status": each.values["status"],
-            "servers": [{"id": str(uuid.uuid5(uuid.UUID(each.id), str(number)))} for number in numbers],
-            "create_at": created_at,
-            "update_at": created_at,
-        })  # fmt: skip
-    return _page(rows)
-
-
-def groups(resources: list[Resource]) -> dict[str, Any]:
-    """The body of a call for groups."""
-    rows = []
-    for each in resources:
-        created_at = int(each.created_at * 1000)
-        rows.append({
-            "id": each.id,
-            "name": each.values["name"],
-            "hyperinstance_cluster_id": each.values["hyperinstance_cluster_id"] or None,
-            "npu_count": "0",
-            "created_at": created_at,
-            "updated_at": created_at,
-        })  # fmt: skip
-    return _page(rows)
-
-
-def _page(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"current": 1, "data": rows, "pages": 1, "size": len(rows), "total": len(rows)}
-
-
-def capacities(resources: list[Resource], names: dict[str, str], filters: dict[str, Any]) -> dict[str, Any]:
-    """The body of a capacity call: the rows of these clusters, given with their names, that match the filters."""
+def evaluate_capacity(db: sqlite3.Connection, project_id: str, names: dict[str, str]) -> dict[str, Any]:
+    """The body of a capacity call: the rows of these clusters, given with their names."""
     rows = [
-        {**each.report, "hyperinstance_cluster_name": names[each.values["hyperinstance_cluster_id"]]}
-        for each in resources
-        if each.values["hyperinstance_cluster_id"] in names and _matches(each, CAPACITY_FILTERS, filters)
+        row for row in list_resources(db, "capacities", project_id) if row.hyperinstance_cluster_id in names
     ]
-    return {"capacities": rows}
+    name = "hyperinstance_cluster_name"
+    return {"capacities": [{**row.as_answer(), name: names[row.hyperinstance_cluster_id]} for row in rows]}
 
 
-def traces(resources: list[Resource], query: dict[str, Any]) -> dict[str, Any]:
-    """The body of a call for traces: those that match, newest first. Times are in milliseconds."""
+def find_traces(db: sqlite3.Connection, project_id: str, query: TraceQuery) -> dict[str, Any]:
+    """The body of a call for traces: those that match, newest first."""
+    filters = query.model_dump(include=set(Trace.model_fields), exclude_defaults=True)
     rows = [
-        {**each.report, "user": {"name": each.values["user"]}}
-        for each in resources
-        if int(query["from"]) < each.values["time"] < int(query["to"])
-        and _matches(each, TRACE_FILTERS, query)
+        each.as_answer()
+        for each in list_resources(db, "traces", project_id)
+        if int(query.since) < each.time < int(query.to)
+        and all(getattr(each, name) == value for name, value in filters.items())
     ]
-    rows = sorted(rows, key=lambda row: -row["time"])[: int(query["limit"])]
+    rows = sorted(rows, key=lambda row: -row["time"])[: int(query.limit)]
     return {"traces": rows, "meta_data": {"count": len(rows)}}
 
 
-def _matches(resource: Resource, names: tuple[str, ...], filters: dict[str, Any]) -> bool:
-    return all(filters[name] in {None, resource.values[name]} for name in names)
-
-
-def projects(resources: list[Resource]) -> dict[str, Any]:
-    """The body of a call for projects: every one that was added, whatever key asks."""
-    rows = [
-        {
-            "id": each.values["project_id"],
-            "name": each.values["name"],
-            "enabled": each.values["enabled"],
-            "is_domain": False,
-            "description": "",
-            "parent_id": "",
-            "domain_id": "",
-            "links": {"self": ""},
-        }
-        for each in resources
-    ]
-    return {"projects": rows, "links": {"self": "", "previous": None, "next": None}}
+def list_all(db: sqlite3.Connection, kind: str, project_id: str) -> dict[str, Any]:
+    """The body of a call for supernodes, groups or projects: everything on one page."""
+    rows = [each.as_answer() for each in list_resources(db, kind, project_id)]
+    if kind == "projects":
+        return {"projects": rows, "links": {"self": "", "previous": None, "next": None}}
+    return {"current": 1, "data": rows, "pages": 1, "size": len(rows), "total": len(rows)}

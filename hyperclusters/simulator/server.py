@@ -7,6 +7,7 @@ import struct
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -19,6 +20,7 @@ HOST = "127.0.0.1"
 IDLE_SECONDS = 75.0
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 5.0
+BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 LENGTH = re.compile(r"[0-9]{1,18}")
 LONGEST_LINE = 64 * 1024
 DRAIN_BYTES = 8 * 1024 * 1024
@@ -53,18 +55,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the sender stopped: this never was a request
             return
         path, _, query = self.path.partition("?")
-        names = {name.lower() for name in self.headers}
-        headers = {name: ",".join(self.headers.get_all(name, [])).strip(" \t\r\n") for name in names}
-        raw_headers = {name: value.encode("latin-1") for name, value in headers.items()}
-        request = Request(
-            self.command,
-            unquote_to_bytes(path.encode("latin-1")),
-            query,
-            raw_headers,
-            length,
-            body,
-            arrived_at,
-        )
+        values = {name.lower(): ",".join(self.headers.get_all(name, [])) for name in self.headers}
+        headers = {name: value.strip(" \t\r\n").encode("latin-1") for name, value in values.items()}
+        raw_path = unquote_to_bytes(path.encode("latin-1"))
+        request = Request(self.command, raw_path, query, headers, length, body, arrived_at)
         # Unread bytes of a body would be read as the next request.
         self.close_connection |= not is_readable
         self._send(self._answer(request))
@@ -103,8 +97,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.connection.close()
             return
         body = b"" if self.command == "HEAD" else answer.body
-        lines = [f"HTTP/1.1 {answer.line}", *(f"{name}: {value}" for name, value in answer.headers)]
-        if answer.has_body:
+        phrase = self.responses.get(answer.status, ("Unassigned",))[0]
+        lines = [
+            f"HTTP/1.1 {answer.status} {phrase}",
+            *(f"{name}: {value}" for name, value in answer.headers),
+        ]
+        if answer.status not in BODILESS:
             lines.append(f"Content-Length: {len(body)}")
         if self.close_connection:
             lines.append("Connection: close")
@@ -136,7 +134,7 @@ class Server:
     def __init__(self, application: Application, port: int) -> None:
         self.application = application
         self._threads: dict[threading.Thread, socket.socket] = {}
-        self._placeholder: socket.socket | None = None
+        self._placeholder = socket.socket()
         self.port = port
         self._listen()
         self.port = int(self._listener.getsockname()[1])
@@ -150,6 +148,7 @@ class Server:
         self._loop.join()
         listener.close()
         # Bound but not listening: connections are refused, and nobody else can take the port meanwhile.
+        self._placeholder.close()
         self._placeholder = socket.socket()
         self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._placeholder.bind((HOST, self.port))
@@ -163,15 +162,13 @@ class Server:
     def resume(self) -> None:
         """Listen again on the same port."""
         self._listen()
-        if self._placeholder:
-            self._placeholder.close()
+        self._placeholder.close()
 
     def stop(self) -> None:
         """Stop for good: cut what is running."""
         self.application.stopping.set()
         self.pause()
-        if self._placeholder:
-            self._placeholder.close()
+        self._placeholder.close()
 
     def _listen(self) -> None:
         self._listener = socket.create_server((HOST, self.port), backlog=512)

@@ -2,12 +2,12 @@
 
 import shlex
 from html import unescape
+from typing import get_args
 
 import pytest
 
 from hyperclusters.simulator import Behaviours, Simulator
-from hyperclusters.simulator.faults import KINDS, MATCHERS
-from hyperclusters.simulator.garbage import GARBAGE
+from hyperclusters.simulator.fault_kinds import KINDS, MATCHERS, GarbageKind
 from tests.simulator.simulator_caller import PROJECT, Caller
 
 
@@ -19,13 +19,13 @@ def page(caller: Caller) -> str:
 
 def test_the_help_page_names_every_call_switch_fault_and_parameter(caller: Caller) -> None:
     text = page(caller)
-    parameters = {name for kind in KINDS.values() for name in kind.parameters}
+    parameters = {name for _, parameters in KINDS.values() for name in parameters}
     for name in (
-        *Behaviours.__dataclass_fields__,
+        *Behaviours.model_fields,
         *KINDS,
         *MATCHERS,
         *parameters,
-        *GARBAGE,
+        *get_args(GarbageKind),
     ):
         assert name in text, name
     for request in (
@@ -44,7 +44,7 @@ def test_the_help_page_shows_what_is_set_and_what_was_asked_last(
     made = caller.create("seen-here").json
     text = caller.control("GET", "").body.decode()
     assert "<td>47</td>" in text
-    assert "&quot;lost_answer&quot;" in text
+    assert "&#34;lost_answer&#34;" in text
     assert "seen-here" in text
     assert made["id"] in text
     assert "<b>" not in text
@@ -127,13 +127,10 @@ def test_faults_can_be_added_and_taken_away(caller: Caller) -> None:
     assert caller.list().status == 200
 
 
-def test_the_journal_can_be_read_on_from_a_row(simulator: Simulator, caller: Caller) -> None:
+def test_the_journal_can_be_read(simulator: Simulator, caller: Caller) -> None:
     caller.create("a")
-    caller.create("b")
-    (row,) = caller.control("GET", "journal?after=1").json["entries"]
-    assert row == simulator.journal()[1].as_json()
-    for wrong in ("x", "-1", "9" * 30):
-        assert caller.control("GET", f"journal?after={wrong}").status == 400
+    (row,) = caller.control("GET", "journal").json["entries"]
+    assert row == simulator.journal()[0].as_json()
 
 
 def test_clusters_can_be_made_and_ended_from_outside(simulator: Simulator, caller: Caller) -> None:
