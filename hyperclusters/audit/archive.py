@@ -52,7 +52,7 @@ def archive(
     *,
     before: datetime,
     folder: Path,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Callable[[int, int], None] = lambda _count, _all: None,
     person_name: str = "",
 ) -> Segment:
     """Move the events before this time to two files in `folder`; the newest event always stays. Raises NotArchived.

@@ -64,7 +64,7 @@ class Result:
     is_whole: bool = False
 
 
-def verify(progress: Progress = lambda _done, _all: None) -> Result:
+def verify(progress: Progress = lambda _count, _all: None) -> Result:
     """Verify every event in the database, the records of archives, and the anchors."""
     return _unless_archived(lambda: _verify(progress))
 
@@ -127,7 +127,7 @@ def _with_rollbacks(
     return [*with_contents(findings, acknowledged), *backs]
 
 
-def verify_whole(progress: Progress = lambda _done, _all: None) -> Result:
+def verify_whole(progress: Progress = lambda _count, _all: None) -> Result:
     """Verify everything and what surrounds it: tables, triggers, indexes and the search. For the command and workers."""
     return _unless_archived(lambda: _verify_whole(progress))
 
@@ -147,7 +147,7 @@ def _inspect_structure(findings: IntegrityIssues) -> None:
         findings.add(IssueKind.GUARD_CHANGED, 0, detail=change)
 
 
-def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
+def verify_new(progress: Progress = lambda _count, _all: None) -> Result:
     """Verify the events since the last verification, and that the last anchor's event still exists."""
     stored = sealed_rows()
     whole = next((row for row in stored if row.kind == WHOLE), None)
