@@ -127,12 +127,8 @@ def _apply(
     GrantReview.objects.bulk_update(items, ["decision", "decided_at", "decided_by", *LAST_USE])
     kept_ids = [each.grant_id for each in items if each.decision == Decision.KEPT]
     Grant.objects.filter(pk__in=kept_ids).update(reviewed_at=now, reviewed_by=by)
-    counts = ReviewCounts(
-        len(kept_ids),
-        len(items) - len(kept_ids),
-        undecided_count,
-        is_complete=bool(items) and not undecided_count,
-    )
+    is_complete = bool(items) and not undecided_count
+    counts = ReviewCounts(len(kept_ids), len(items) - len(kept_ids), undecided_count, is_complete=is_complete)
     if items:
         after = {"review": str(review.pk), "kept": counts.kept_count, "revoked": counts.revoked_count}
         after["undecided"] = undecided_count

@@ -21,6 +21,10 @@ NUMBERS = ("person_id", "team_id")
 # (data exception, limit exceeded, internal error) and SQLite's codes (error, corrupt, too big, mismatch; None: the
 # driver could not decode a text).
 VALUE_ERRORS: dict[str, set[Any]] = {"postgresql": {"22", "54", "XX"}, "sqlite": {None, 1, 11, 18, 20}}
+# Errors of PostgreSQL that a definition in the database causes, beside those: not supported (such as LIKE with a
+# nondeterministic collation), in a function or raised by one, or with a name that does not fit.
+DEFINITION_ERRORS = {"0A", "2F", "38", "39", "42", "P0"}
+NO_RIGHT = "42501"
 
 # What the text must have for a column, as JSON, in the database's own words; null where no text of ours can say what
 # the column holds. The database compares: to fetch every column costs more than to write this text.
@@ -133,6 +137,13 @@ def is_about_a_value(error: Exception) -> bool:
         return state[:2] in VALUE_ERRORS["postgresql"] if state else isinstance(error, DataError)
     code = getattr(error.__cause__, "sqlite_errorcode", None)
     return (code and code & 0xFF) in VALUE_ERRORS["sqlite"]  # the low byte: the code without its details
+
+
+def is_about_a_definition(error: Exception) -> bool:
+    """Whether a stored value caused the error, or something that was defined in the database."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    is_defined = state[:2] in DEFINITION_ERRORS and state != NO_RIGHT
+    return is_about_a_value(error) or is_defined
 
 
 def _unreadable(number: int) -> str:

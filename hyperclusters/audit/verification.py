@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from . import archive_checks, clock, indexes, structure
+from . import archive_checks, clock, indexes
 from .acknowledgements import Acknowledgement, acknowledgements, split_findings, trustworthy
 from .chain_verifier import END, ChainPosition, ChainVerifier
 from .event_rows import (
@@ -29,6 +29,7 @@ from .event_rows import (
 )
 from .findings import ENOUGH, IntegrityIssue, IntegrityIssues, IssueKind
 from .fingerprints import with_contents
+from .guards import attempt, inspect_structure
 from .integrity import NEW, WHOLE, is_whole_overdue
 from .ledger import Subject, record
 from .models import Event, Segment, Verification
@@ -133,22 +134,27 @@ def verify_whole(progress: Progress = lambda _count, _all: None) -> Result:
 
 
 def _verify_whole(progress: Progress) -> Result:
-    result = _verify(progress)
-    findings = IntegrityIssues()
-    _inspect_structure(findings)
-    indexes.inspect(
-        findings, archived_through(IntegrityIssues()).seq + 1, result.position.seq, result.findings
-    )
-    return replace(result, findings=[*result.findings, *findings.issues, *archive_checks.known_issues()])
-
-
-def _inspect_structure(findings: IntegrityIssues) -> None:
-    for change in structure.changes():
-        findings.add(IssueKind.GUARD_CHANGED, 0, detail=change)
+    around, findings = IntegrityIssues(), IntegrityIssues()
+    inspect_structure(around)
+    result = attempt(around, lambda: _verify(progress), "the events")
+    if result is None:
+        nothing = Result([], 0, ChainPosition(), 0.0, is_whole=True)
+        return replace(nothing, findings=[*around.issues, *archive_checks.known_issues()])
+    first, last = archived_through(IntegrityIssues()).seq + 1, result.position.seq
+    attempt(around, lambda: indexes.inspect(findings, first, last, result.findings), "the indexes")
+    others = [*around.issues, *findings.issues, *archive_checks.known_issues()]
+    return replace(result, findings=[*result.findings, *others])
 
 
 def verify_new(progress: Progress = lambda _count, _all: None) -> Result:
     """Verify the events since the last verification, and that the last anchor's event still exists."""
+    around = IntegrityIssues()
+    inspect_structure(around)
+    changed = list(around.issues)
+    return attempt(around, lambda: _verify_new(progress, changed), "the events") or verify_whole(progress)
+
+
+def _verify_new(progress: Progress, changed: list[IntegrityIssue]) -> Result:
     stored = sealed_rows()
     whole = next((row for row in stored if row.kind == WHOLE), None)
     done = max(stored, key=lambda row: row.seq, default=None)
@@ -173,7 +179,7 @@ def verify_new(progress: Progress = lambda _count, _all: None) -> Result:
     for number in outside[:ENOUGH]:
         if not any(each.first <= number <= each.last for each in inserted):
             findings.add(IssueKind.INSERTED, number)
-    _inspect_structure(findings)
+    findings.issues += changed
     result = _walk(start, start.seq + 1, anchor_positions, findings, progress)
     if result.findings and _is_archived_beyond(done.seq):
         return verify_whole(progress)

@@ -65,9 +65,8 @@ def request_creation(
     """Commit the intent to create and its audit event; the worker does the rest. The same token gives the same row.
 
     `token_maker`: the ID of who made the API token, if one is used; it decides who may approve. `despite_cluster`:
-    create although a live cluster has this name; only people who decide in the team may. Raises
-    NotPermitted or CreationRefused: each has its audit event, and nothing was sent. A database error means that
-    nothing was recorded and nothing was sent.
+    create although a live cluster has this name; only people who decide in the team may. Raises NotPermitted or
+    CreationRefused: each has its audit event. Then, and after a database error, nothing is sent.
     """
     facts = _facts(person, project, wish)
     with record_refusal(
@@ -223,12 +222,12 @@ def _accept(
 
 
 def _record_acceptance(creation: Creation, wish: CreateRequest, despite: str) -> None:
-    after: dict[str, Any] = {"state": creation.state, "despite": despite}
-    after["again_of"] = str(creation.again_of.pk) if creation.again_of else ""
+    again_of = str(creation.again_of.pk) if creation.again_of else ""
+    after: dict[str, Any] = {"state": creation.state, "again_of": again_of, "despite": despite}
     if creation.approval_rule:
         after["approval"] = {"rule": creation.approval_rule}
-    facts = _facts(creation.requested_by, creation.project, wish) | {"on": creation, "after": after}
-    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
+    facts = _facts(creation.requested_by, creation.project, wish) | {"on": creation}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, after=after, **facts)
 
 
 def _require_name(creation: Creation, *, may_share_name: bool) -> str:

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from hyperclusters.modelarts import builders, complaints, grammar, parsing, signing
 from hyperclusters.modelarts.classification import classify, proves_absence
 from hyperclusters.modelarts.errors import ModelArtsError, NotFound, Unavailable
+from hyperclusters.modelarts.named_ids import named_ids
 from hyperclusters.modelarts.safetext import printable, redact
 from hyperclusters.modelarts.transport import MAX_BODY, RawResponse, Transport
 from hyperclusters.modelarts.types import (
@@ -261,15 +262,12 @@ class Client:
             others["Content-Length"] = str(len(request.body))
         return to_sign | others
 
-    def _named_ids(self, reply: RawResponse) -> tuple[str, ...]:
-        """The IDs of the clusters that a create's answer may mean, a refusal's included."""
-        if reply.status is None:
-            return ()
-        is_success = 200 <= reply.status <= 299
-        return parsing.named_ids(reply.body, reply.headers.get("location", ""), in_words=is_success)
-
     def _exchange(self, request: Request, signed_at: datetime, reply: RawResponse) -> Exchange:
         request_id = reply.headers.get("x-request-id", "")
+        ids: tuple[str, ...] = ()  # of the clusters that a create's answer may mean, a refusal's included
+        if request.call == "create" and reply.status is not None:
+            location = reply.headers.get("location", "")
+            ids = named_ids(reply.body, location, in_words=200 <= reply.status <= 299)
         body = redact(complaints.decode(reply.body[: 8 * BODY_LIMIT]), self._secrets)
         return Exchange(
             request=request,
@@ -281,7 +279,7 @@ class Client:
             body=printable(body, BODY_LIMIT),
             elapsed=reply.elapsed,
             server_date=parsing.http_date(reply.headers.get("date", "")),
-            cluster_ids=self._named_ids(reply) if request.call == "create" else (),
+            cluster_ids=ids,
         )
 
 

@@ -5,9 +5,7 @@ Everything here takes bytes from outside and either returns a value or raises `M
 
 import json
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -16,19 +14,16 @@ from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS
 from hyperclusters.modelarts.safetext import printable
 from hyperclusters.modelarts.types import Capacity, HyperCluster, Network, Occupant, OccupantKind
 
-_MOST_IDS = 4  # kept of one answer
 _MOST_CAPACITIES = 500  # rows of one answer
 _LONGEST_NAME = 255  # of a cluster made elsewhere; the documented limit is 64
 _COUNTS = ("count", "total_count", "total")
 _REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
 _NO_CAPACITY = Capacity("", "", "", None)
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-_NAMED_ID = re.compile(r'"id"\s*:\s*(?:"([^"]*)"|(\d+)(?![\d.e]))', re.ASCII | re.IGNORECASE)
-_ID_KEYS = {"id", "clusterid", "hyperclusterid"}  # without `_` and `-`, in lower case
-_ANY_UUID = re.compile(
-    r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.ASCII | re.IGNORECASE
-)
-_UNPACKED_LIMIT = 65_536  # bytes of a packed answer that are searched for IDs
+# Keys as `_plain` has them.
+_ID_KEYS = {"id", "clusterid", "hyperclusterid"}
+_TOTALS = {"count", "totalcount", "total"}
+_MORE = {"hasmore", "hasnext", "istruncated", "nextmarker", "nextpage", "nexttoken", "truncated"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -73,30 +68,6 @@ def read_created(body: bytes, name: str) -> HyperCluster:
     return cluster
 
 
-def named_ids(body: bytes, location: str = "", *, in_words: bool = True) -> tuple[str, ...]:
-    """The usable IDs in an answer's body or `Location`, UUIDs in lower case, in order, at most 4.
-
-    Anywhere in the body: one that is cut, wrapped, packed, contradictory or not JSON can still name a cluster. Where
-    no ID is called one, every UUID of `Location` may be it. `in_words`: every UUID of the body, too, and IDs that are
-    no UUIDs count.
-    """
-    text = _unpack(body).decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
-    with suppress(ValueError, RecursionError):
-        text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
-    is_usable = grammar.is_safe_id if in_words else grammar.is_cluster_id
-    ids = [value for pair in _NAMED_ID.findall(text) if is_usable(value := "".join(pair).strip())]
-    ids = ids or _ANY_UUID.findall(f"{text} {location}" if in_words else location)
-    return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]
-
-
-def _unpack(body: bytes) -> bytes:
-    """What gzip or deflate packed, up to a limit; other bodies as they are."""
-    try:
-        return zlib.decompressobj(wbits=47).decompress(body, _UNPACKED_LIMIT)
-    except zlib.error:
-        return body
-
-
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
     """All hyper clusters of a list. One bad row makes it malformed, and so does a row elsewhere in the answer, such as
     under another spelling of `hyper_clusters`: a part proves nothing."""
@@ -116,7 +87,8 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
     ids = {cluster.id for cluster in clusters}
     if len(ids) != len(clusters):
         raise MalformedError("contradicting_rows")
-    if not ids.issuperset(map(grammar.canonical_id, _row_ids({**data, "hyper_clusters": None}))):
+    elsewhere = map(grammar.canonical_id, _row_ids({**data, "hyper_clusters": None}))
+    if _has_more(data, len(rows)) or not ids.issuperset(elsewhere):
         raise MalformedError("incomplete_list")
     return clusters
 
@@ -197,6 +169,21 @@ def _says_empty(data: dict[str, Any], counts: list[int]) -> bool:
     return "hyper_clusters" in data or (0 in counts and set(data) <= set(_COUNTS))
 
 
+def _has_more(data: dict[str, Any], length: int) -> bool:
+    """Whether a list says, in it or one level deep, that it is only a page."""
+    for layer in (data, *(value for value in data.values() if isinstance(value, dict))):
+        for key, value in layer.items():
+            name = _plain(key)
+            if (name in _MORE and value) or (name in _TOTALS and type(value) is int and value > length):
+                return True
+    return False
+
+
+def _plain(key: str) -> str:
+    """A key, however it is spelled."""
+    return re.sub("[-_]", "", key).lower()
+
+
 def _row_ids(data: Any) -> Iterator[str]:
     """The IDs of all objects that are in a list, at any depth."""
     rest = [data]
@@ -205,7 +192,7 @@ def _row_ids(data: Any) -> Iterator[str]:
         rest += (part for part in parts if isinstance(part, dict | list))
         for row in parts if isinstance(each, list) else ():
             pairs = row.items() if isinstance(row, dict) else ()
-            yield from (str(value) for key, value in pairs if re.sub("[-_]", "", key).lower() in _ID_KEYS)
+            yield from (str(value) for key, value in pairs if _plain(key) in _ID_KEYS)
 
 
 def _cluster(data: Any) -> HyperCluster:

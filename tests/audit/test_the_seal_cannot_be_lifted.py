@@ -220,9 +220,34 @@ STRUCTURE: dict[str, list[str]] = {
     "search path of a trigger": ["ALTER FUNCTION audit_event_next() SET search_path = evil"],
     "index": ["DROP INDEX event_time", "CREATE INDEX event_time ON audit_event (at, seq) WHERE seq <> 5"],
     "index off": ["UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'event_time'::regclass"],
+    "check": ["ALTER TABLE audit_event ADD CHECK (person_name <> 'eve')"],
+    "check of rows to come": ["ALTER TABLE audit_verification ADD CHECK (findings = '[]') NOT VALID"],
+    "no check": ["ALTER TABLE audit_head DROP CONSTRAINT audit_one_head"],
+    "foreign key": ["CREATE TABLE kid (seq bigint REFERENCES audit_event)"],
+    "unique": ["ALTER TABLE audit_duty ADD UNIQUE (failures)"],
+    "default": ["ALTER TABLE audit_event ALTER reason SET DEFAULT 'approved'"],
+    "no default": ["ALTER TABLE audit_anchorfile ALTER host DROP DEFAULT"],
+    "identity": ["ALTER TABLE audit_event ALTER seq SET GENERATED ALWAYS"],
+    "trigger of denials": ["CREATE FUNCTION z() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+                           "CREATE TRIGGER z BEFORE INSERT ON audit_denialwindow FOR EACH ROW EXECUTE FUNCTION z()"],
+    "rule of tasks": ["CREATE RULE r AS ON UPDATE TO audit_duty DO INSTEAD NOTHING"],
+    "policy of checks": ["CREATE POLICY p ON audit_segmentcheck USING (false)"],
+    "index of tasks": ["CREATE UNIQUE INDEX mine ON audit_duty (seq) WHERE failures > 0"],
+    "cast": ["CREATE FUNCTION f(bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '1' $$", "CREATE CAST (bigint AS text) WITH FUNCTION f(bigint)"],
+    "second end": ["ALTER TABLE audit_head DROP CONSTRAINT audit_one_head", "INSERT INTO audit_head (id, seq, digest) VALUES (2, 1, '')", "DELETE FROM audit_duty",
+                   "ALTER TABLE audit_head ADD CONSTRAINT audit_one_head CHECK (id = 1) NOT VALID"],
     "replica": ["DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET session_replication_role = replica', current_user); END $$"],
 } if not IS_SQLITE else {
+    "check": ["ALTER TABLE audit_anchorfile ADD COLUMN mine int CHECK (lines < 5)"],
+    "default": ["PRAGMA writable_schema = ON", "UPDATE sqlite_master SET sql = replace(sql, '\"reason\" text NOT NULL', '\"reason\" text NOT NULL DEFAULT 1') WHERE name = 'audit_event'"],
+    "no check": ["PRAGMA writable_schema = ON", "UPDATE sqlite_master SET sql = replace(sql, 'CHECK (\"id\" = 1)', 'CHECK (\"id\" > 0)') WHERE name = 'audit_head'"],
+    "strict": ["PRAGMA writable_schema = ON", "UPDATE sqlite_master SET sql = sql || ' STRICT' WHERE name = 'audit_duty'"],
+    "trigger of denials": ["CREATE TRIGGER z BEFORE INSERT ON audit_denialwindow BEGIN SELECT RAISE(IGNORE); END"],
+    "trigger of tasks": ["CREATE TRIGGER z BEFORE UPDATE ON audit_duty BEGIN SELECT RAISE(IGNORE); END"],
+    "trigger of checks": ["CREATE TRIGGER z BEFORE UPDATE ON audit_segmentcheck BEGIN SELECT RAISE(IGNORE); END"],
+    "index of tasks": ["CREATE UNIQUE INDEX mine ON audit_duty (seq) WHERE failures > 0"],
     "index": ["DROP INDEX event_time", "CREATE INDEX event_time ON audit_event (at, seq) WHERE seq <> 5"],
+    "unique index": ["DROP INDEX event_time", "CREATE UNIQUE INDEX event_time ON audit_event (at, seq)"],
     "collated index": ["DROP INDEX event_time", "CREATE INDEX event_time ON audit_event (at COLLATE NOCASE, seq)"],
     "another index": ["CREATE INDEX mine ON audit_event (lower(reason))"],
     "another column": ["ALTER TABLE audit_event ADD COLUMN mine text"],
@@ -284,3 +309,44 @@ def test_g40_files_of_events_are_for_their_owner_alone(ledger: None, tmp_path: P
     files = [tmp_path / "out.jsonl", *(tmp_path / "archive").iterdir()]
     assert len(files) == 3
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_g40_a_second_end_of_the_chain_is_named(ledger: None) -> None:
+    with mallory.undone():
+        if not IS_SQLITE:
+            sql("ALTER TABLE audit_head DROP CONSTRAINT audit_one_head")
+        sql("INSERT INTO audit_head (id, seq, digest) VALUES (2, 3, '')")
+        assert "second row of audit_head is not ours" in structure.changes()
+
+
+CRASHES = {
+    "column audit_event.object_name was changed or switched off": [
+        "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "ALTER TABLE audit_event ALTER object_name TYPE varchar(200) COLLATE ci"],
+    "column audit_event.canonical was changed or switched off": [
+        "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "ALTER TABLE audit_event ALTER canonical TYPE text COLLATE ci"],
+    "cast bigint to text is not ours": [
+        "CREATE FUNCTION f(bigint) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+        "CREATE CAST (bigint AS text) WITH FUNCTION f(bigint)"],
+    "cast character varying to text is not ours": [
+        "DELETE FROM pg_cast WHERE castsource = 'varchar'::regtype AND casttarget = 'text'::regtype",
+        "CREATE FUNCTION f(varchar) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+        "CREATE CAST (varchar AS text) WITH FUNCTION f(varchar)"],
+    "column audit_event.reason is missing": ["ALTER TABLE audit_event RENAME reason TO other"],
+}  # fmt: skip
+
+
+@on_postgresql
+@pytest.mark.parametrize("name", CRASHES)
+def test_g40_a_change_that_keeps_the_database_from_answering_is_a_finding(
+    name: str, ledger: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "ahead", iter)  # another connection would wait for this one's locks
+    with transaction.atomic():
+        for statement in CRASHES[name]:
+            sql(statement)
+        for run in (verification.verify_whole, verification.verify_new):
+            assert f"guard changed: {name}" in map(str, run().findings)
+        transaction.set_rollback(True)
+    assert verify() == []

@@ -18,7 +18,7 @@ from hyperclusters.access.models import Team, User
 from hyperclusters.access.review_records import evidence
 from hyperclusters.access.services import add_team
 from hyperclusters.accounts.models import CompanyAccount
-from hyperclusters.audit import integrity, tasks, verification
+from hyperclusters.audit import integrity, structure, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, GENESIS, PendingEvent, digest
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
@@ -81,6 +81,12 @@ def test_g35_data_of_the_first_release_is_read_by_the_newest_and_both_can_write(
 
 def test_g35_every_migration_goes_back(newest: Any) -> None:
     migrate([("clusters", "0001_initial"), ("audit", "0001_initial")])
+
+
+def test_g40_an_upgraded_database_has_the_structure_of_a_new_one(newest: Any) -> None:
+    migrate([("clusters", "0001_initial"), ("audit", "0001_initial")])
+    migrate(newest)
+    assert structure.changes() == []
 
 
 BEFORE_OWNERS = "0011_idempotent_deletions"

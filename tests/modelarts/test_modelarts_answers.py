@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hyperclusters.modelarts import Client, ClusterType, Network, Unavailable
-from hyperclusters.modelarts.parsing import MalformedError, named_ids, read_clusters
+from hyperclusters.modelarts.named_ids import named_ids
+from hyperclusters.modelarts.parsing import MalformedError, read_clusters
 from tests.modelarts.cloud import (
     CLUSTER,
     CLUSTER_ID,
@@ -166,6 +167,16 @@ LIST_BODIES = {
             {"clusters": [{"clusterId": CLUSTER_ID}]},
             {"data": {"items": [{"hyper-cluster-id": CLUSTER_ID}]}},
             {"pages": [[{"ID": 42}]]},
+        )
+    },
+    **{
+        f"a page that says {more}": as_json({"hyper_clusters": []} | more)
+        for more in (
+            {"page_info": {"next_marker": "x"}},
+            {"nextMarker": "x"},
+            {"hasMore": True},
+            {"totalCount": 1},
+            {"page_info": {"total": 1}},
         )
     },
     "fewer rows than another key": as_json(
@@ -366,6 +377,8 @@ NAMED = as_json({"id": CLUSTER_ID})
         (201, "Content-Encoding: gzip", NAMED),  # a wrong label
         (201, "Content-Encoding: gzip", gzip.compress(NAMED, mtime=0)),
         (201, "Content-Encoding: deflate", zlib.compress(NAMED)),
+        (201, f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b'{"id": ".."}'),
+        (201, "X-Any: y", as_json({"id": "..", "job": {"hyper_cluster_id": CLUSTER_ID}})),
         (303, f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b""),
         (500, "X-Any: y", NAMED),
         (400, "X-Any: y", as_json({"error_code": "ModelArts.0104", "id": CLUSTER_ID})),
@@ -410,6 +423,23 @@ def test_g41_an_id_that_is_a_number_is_read_as_its_digits(call: str, stage: Scri
 @pytest.mark.parametrize("number", ["4.2", "4e2", "-4", "true"])
 def test_g41_no_other_number_is_an_id(number: str) -> None:
     assert named_ids(b'{"id": %s}' % number.encode()) == ()
+
+
+def test_g41_an_id_is_a_candidate_whatever_else_is_called_one() -> None:
+    """The request's own ID is not taken for all that the answer names."""
+    location = f"/v1/hyper-clusters/{OTHER_ID}"
+    assert named_ids(as_json({"id": "req-1", "cluster": CLUSTER_ID})) == ("req-1", CLUSTER_ID)
+    assert named_ids(as_json({"id": "req-1"}), location) == ("req-1", OTHER_ID)
+    assert named_ids(as_json({"id": CLUSTER_ID}), location) == (CLUSTER_ID, OTHER_ID)
+    assert named_ids(as_json({"id": OTHER_ID, "clusterId": CLUSTER_ID})) == (OTHER_ID, CLUSTER_ID)
+    assert named_ids(as_json({"id": CLUSTER_ID, "hyper_cluster_subnet_id": OTHER_ID})) == (CLUSTER_ID,)
+    rows = [{"id": f"{number:08}-0000-4000-8000-000000000000"} for number in range(20)]
+    assert len(named_ids(as_json({"hyper_clusters": rows}))) == 20
+
+
+def test_a_list_that_says_that_it_is_whole_is_read(stage: ScriptedCloud) -> None:
+    whole = {"hyper_clusters": [CLUSTER], "page_info": {"next_marker": "", "total": 1}, "hasMore": False}
+    assert len(stage.call("list", answer(200, as_json(whole))).value) == 1
 
 
 def test_g41_rows_of_the_same_clusters_under_another_key_do_not_break_a_list(stage: ScriptedCloud) -> None:

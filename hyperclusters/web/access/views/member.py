@@ -68,13 +68,9 @@ def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     grants_to_end = grants if is_all else [each for each in grants if each.pk == pk]
     rest = [each for each in grants if each not in grants_to_end]
     form = ReasonForm(posted_data(request))
-    context = {
-        "team": team,
-        "ending": grants_to_end,
-        "is_all": is_all,
-        "person_name": grants[0].person.username,
-    }
-    context["outcome"] = {"text": access_text(grants[0].person.username, rest)}
+    name = grants[0].person.username
+    context = {"team": team, "ending": grants_to_end, "is_all": is_all, "person_name": name}
+    context["outcome"] = {"text": access_text(name, rest)}
     return form_page(
         request,
         form,
