@@ -53,7 +53,7 @@ def archive(
     *,
     before: datetime,
     folder: Path,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Callable[[int, int], None] = lambda _count, _all: None,
     person_name: str = "",
 ) -> Segment:
     """Move the events before this time to two files in `folder`; the newest event always stays. Raises NotArchived.
@@ -68,8 +68,8 @@ def _archive(
     before: datetime, folder: Path, progress: Callable[[int, int], None], person_name: str
 ) -> Segment:
     findings = IntegrityIssues()
-    acknowledged = trustworthy(acknowledgements(), (), ChainHead.objects.get().seq)
-    rollbacks = [each.rollback for each in acknowledged if each.rollback]
+    acks = trustworthy(acknowledgements(), (), ChainHead.objects.get().seq)
+    rollbacks = [each.rollback for each in acks if each.rollback]
     anchor_positions = compare_witnesses(findings, rollbacks)
     start = archived_through(findings)
     last = _last_before(before)
@@ -86,14 +86,14 @@ def _archive(
         sha256 = _write(path / name, _walk(verifier, start.seq, last, progress, times))
         verifier.end(verifier.position)
         _see_that_nobody_was_faster(start.seq)
-        own_issues = [each for one in acknowledged for each in one.findings]
-        still_open, closed = split_findings(with_contents(findings.issues, own_issues), acknowledged)
-        is_doubtful = any(each.is_covered(findings.issues) for each in acknowledged)
+        own_issues = [each for one in acks for each in one.findings]
+        still_open, acknowledged_issues = split_findings(with_contents(findings.issues, own_issues), acks)
+        is_doubtful = any(each.is_covered(findings.issues) for each in acks)
         if still_open or is_doubtful or verifier.position.seq != last:
             raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
         segment = _segment(start, verifier, name, sha256, times)
         manifest = _manifest_of(segment, rollbacks)
-        closed_places = {_place(each) for each in closed}
+        closed_places = {_place(each) for each in acknowledged_issues}
         with (path / name).open("rb") as file:
             there = walk_file(file, manifest).issues
         manifest["acknowledged"] = [each.as_audit_json() for each in there if _place(each) in closed_places]
@@ -155,7 +155,7 @@ def _walk(
         progress(verifier.count, last - after)
         every = [*times, *_times(text for _, _, _, text, _ in batch)]
         times[:] = [min(every), max(every)] if every else []
-        yield from (to_jsonl(text, sealed) for _, _, sealed, text, _ in batch)
+        yield from (to_jsonl(text, seal) for _, _, seal, text, _ in batch)
 
 
 def _times(texts: Iterable[str]) -> Iterator[datetime]:
@@ -171,9 +171,9 @@ def _write(path: Path, lines: Iterator[str]) -> str:
     sha256 = hashlib.sha256()
     with create(path) as file:
         for each in lines:
-            written = each.encode() + b"\n"
-            sha256.update(written)
-            file.write(written)
+            line = each.encode() + b"\n"
+            sha256.update(line)
+            file.write(line)
         file.flush()
         os.fsync(file.fileno())
     return sha256.hexdigest()
@@ -242,8 +242,8 @@ def _forget(segment: Segment, path: Path, folder: Path, person_name: str) -> Non
 def _publish(source: Path, folder: Path) -> None:
     """Move the files to the folder for good, over nothing that exists. Raises NotArchived."""
     names = [path.name for path in source.iterdir()]
-    if existing := [name for name in names if (folder / name).exists()]:
-        raise NotArchived(f"{folder / existing[0]} is there already")
+    if clashes := [name for name in names if (folder / name).exists()]:
+        raise NotArchived(f"{folder / clashes[0]} is there already")
     for name in names:
         (source / name).rename(folder / name)
     entries = os.open(folder, os.O_RDONLY)

@@ -39,15 +39,15 @@ def later_migrations() -> list[str]:
 
 def changes() -> list[str]:
     """What is missing, changed, switched off or not ours, in words. One query."""
-    wanted, things = _expected_things(), present([model._meta.db_table for model in _models()])
-    missing = [f"{' '.join(thing)} is missing" for thing in wanted.keys() - things.keys()]
-    strange = [f"{' '.join(thing)} is not ours" for thing in things.keys() - wanted.keys()]
-    changed = [
+    plan, things = _expected_things(), present([model._meta.db_table for model in _models()])
+    losses = [f"{' '.join(thing)} is missing" for thing in plan.keys() - things.keys()]
+    strange = [f"{' '.join(thing)} is not ours" for thing in things.keys() - plan.keys()]
+    edits = [
         f"{' '.join(thing)} was changed or switched off"
-        for thing in wanted.keys() & things.keys()
-        if _comparable(thing[0], wanted[thing]) != _comparable(thing[0], things[thing])
+        for thing in plan.keys() & things.keys()
+        if _comparable(thing[0], plan[thing]) != _comparable(thing[0], things[thing])
     ]
-    return sorted([*missing, *strange, *changed])
+    return sorted([*losses, *strange, *edits])
 
 
 def _models() -> list[type[models.Model]]:
@@ -101,12 +101,12 @@ def _postgresql_table(model: type[models.Model]) -> Things:
             check = str(constraint.constraint_sql(model, editor)).partition(" CHECK ")[2]
             things["constraint", f"{name} CHECK {check}"] = ""
     for columns, is_unique in _indexed_columns(model):
-        listed = ", ".join(columns)
+        column_list = ", ".join(columns)
         if is_unique:
             is_key = columns == [model._meta.pk.column]
-            things["constraint", f"{name} {'PRIMARY KEY' if is_key else 'UNIQUE'} ({listed})"] = ""
+            things["constraint", f"{name} {'PRIMARY KEY' if is_key else 'UNIQUE'} ({column_list})"] = ""
         if model is not Event:
-            things["index", f"{'UNIQUE ' * is_unique}of {name} USING btree ({listed})"] = ""
+            things["index", f"{'UNIQUE ' * is_unique}of {name} USING btree ({column_list})"] = ""
     return {(kind, plain(words)): definition for (kind, words), definition in things.items()}
 
 
@@ -127,8 +127,10 @@ def _indexed_columns(model: type[models.Model]) -> Iterator[tuple[list[str], boo
 def _event_indexes() -> Things:
     indexes = {index.name: ", ".join(index.fields) for index in Event._meta.indexes}
     if connection.vendor == "sqlite":
-        narrowed = {name: f"{columns} WHERE {people.PEOPLE_SQL}" for name, columns in people.INDEXES.items()}
-        return {("index", name): columns for name, columns in (indexes | narrowed).items()}
+        people_indexes = {
+            name: f"{columns} WHERE {people.PEOPLE_SQL}" for name, columns in people.INDEXES.items()
+        }
+        return {("index", name): columns for name, columns in (indexes | people_indexes).items()}
     btree = "CREATE {} {} ON audit_event USING btree ({})"
     definitions = {name: btree.format("INDEX", name, columns) for name, columns in indexes.items()}
     for name, columns in people.INDEXES.items():

@@ -65,7 +65,7 @@ class Result:
     is_whole: bool = False
 
 
-def verify(progress: Progress = lambda _done, _all: None) -> Result:
+def verify(progress: Progress = lambda _count, _all: None) -> Result:
     """Verify every event in the database, the records of archives, and the anchors."""
     return _unless_archived(lambda: _verify(progress))
 
@@ -117,7 +117,7 @@ def _with_rollbacks(
     findings: Iterable[IntegrityIssue], acknowledgements: Iterable[Acknowledgement]
 ) -> list[IntegrityIssue]:
     """The findings, and the acknowledged rollbacks: anchors that show those are ignored."""
-    acknowledged = [each for one in acknowledgements for each in one.findings]
+    own_issues = [each for one in acknowledgements for each in one.findings]
     backs = [
         each
         for one in acknowledgements
@@ -125,10 +125,10 @@ def _with_rollbacks(
         for each in one.findings
         if each.kind == IssueKind.ROLLED_BACK
     ]
-    return [*with_contents(findings, acknowledged), *backs]
+    return [*with_contents(findings, own_issues), *backs]
 
 
-def verify_whole(progress: Progress = lambda _done, _all: None) -> Result:
+def verify_whole(progress: Progress = lambda _count, _all: None) -> Result:
     """Verify everything and what surrounds it: tables, triggers, indexes and the search. For the command and workers."""
     return _unless_archived(lambda: _verify_whole(progress))
 
@@ -146,45 +146,45 @@ def _verify_whole(progress: Progress) -> Result:
     return replace(result, findings=[*result.findings, *others])
 
 
-def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
+def verify_new(progress: Progress = lambda _count, _all: None) -> Result:
     """Verify the events since the last verification, and that the last anchor's event still exists."""
     around = IntegrityIssues()
     inspect_structure(around)
-    changed = list(around.issues)
-    return attempt(around, lambda: _verify_new(progress, changed), "the events") or verify_whole(progress)
+    changes = list(around.issues)
+    return attempt(around, lambda: _verify_new(progress, changes), "the events") or verify_whole(progress)
 
 
-def _verify_new(progress: Progress, changed: list[IntegrityIssue]) -> Result:
-    stored = sealed_rows()
-    whole = next((row for row in stored if row.kind == WHOLE), None)
-    done = max(stored, key=lambda row: row.seq, default=None)
-    if not whole or not done or not done.seq or is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
+def _verify_new(progress: Progress, changes: list[IntegrityIssue]) -> Result:
+    results = sealed_rows()
+    whole = next((row for row in results if row.kind == WHOLE), None)
+    base = max(results, key=lambda row: row.seq, default=None)
+    if not whole or not base or not base.seq or is_whole_overdue(whole.at) or _is_archived_beyond(base.seq):
         return verify_whole(progress)
-    if rows_of_gone_events([done]):
+    if rows_of_gone_events([base]):
         return verify_whole(progress)
     current = acknowledgements()
     still_open, _ = split_findings(
-        known_findings(stored), trustworthy(current, known_findings(stored), done.seq)
+        known_findings(results), trustworthy(current, known_findings(results), base.seq)
     )
     if missing_acknowledgements(current, still_open, whole.seq):
         return verify_whole(progress)
-    acks = trustworthy(current, (), done.seq)
+    acks = trustworthy(current, (), base.seq)
     last = latest_anchor([each.rollback for each in acks if each.rollback])
     findings = IntegrityIssues()
-    start = ChainPosition(done.seq, done.digest, done.chain_key_id)
+    start = ChainPosition(base.seq, base.digest, base.chain_key_id)
     anchor_positions = {last.seq: last} if last and last.seq > start.seq else {}
-    archived = archived_through(IntegrityIssues()).seq
-    outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
-    inserted = [each for each in known_findings(stored) if each.kind == IssueKind.INSERTED]
+    through = archived_through(IntegrityIssues()).seq
+    outside = Event.objects.filter(seq__lte=through).order_by("seq").values_list("seq", flat=True)
+    intruders = [each for each in known_findings(results) if each.kind == IssueKind.INSERTED]
     for number in outside[:ENOUGH]:
-        if not any(each.first <= number <= each.last for each in inserted):
+        if not any(each.first <= number <= each.last for each in intruders):
             findings.add(IssueKind.INSERTED, number)
-    findings.issues += changed
+    findings.issues += changes
     result = _walk(start, start.seq + 1, anchor_positions, findings, progress)
-    if result.findings and _is_archived_beyond(done.seq):
+    if result.findings and _is_archived_beyond(base.seq):
         return verify_whole(progress)
-    acknowledged = [each for one in acks for each in one.findings]
-    in_ledger = with_contents(result.findings, acknowledged)
+    own_issues = [each for one in acks for each in one.findings]
+    in_ledger = with_contents(result.findings, own_issues)
     return replace(result, findings=[*in_ledger, *archive_checks.known_issues()])
 
 
@@ -262,8 +262,8 @@ def note(kind: str, result: Result) -> None:
 def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequence[IntegrityIssue]]:
     """Store the result; return what is open and new, and what was known if nothing of it is left."""
     position = result.position if result.position.digest else ChainPosition(0)
-    stored = stored_rows(Verification.objects.select_for_update())
-    known_issues = known_findings(sealed_rows(stored))
+    old_rows = stored_rows(Verification.objects.select_for_update())
+    known_issues = known_findings(sealed_rows(old_rows))
     identities = {issue.identity for issue in known_issues}
     fresh = [issue for issue in result.findings if issue.identity not in identities]
     # A finding that part of the ledger does not show again stays known until everything was verified.
@@ -271,7 +271,7 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     issues = unique([*stays, *result.findings])
     acks = trustworthy(acknowledgements(), issues, position.seq)
     if kind == WHOLE:
-        replace_rows(stored, acks, position.seq)
+        replace_rows(old_rows, acks, position.seq)
     row = Verification(
         kind=kind,
         at=clock.now(),

@@ -43,9 +43,9 @@ def load() -> Config:
         return valid_config(file_config.url, token)
     if file_config and (not url or valid_config(url, file_config.token).url == file_config.url):
         return file_config
-    need = "HYPERCLUSTERS_URL" if token else "HYPERCLUSTERS_TOKEN" if url else "server and token"
+    lack = "HYPERCLUSTERS_URL" if token else "HYPERCLUSTERS_TOKEN" if url else "server and token"
     raise Failure(
-        f"No {need}. Run `hyperclusters login`, or set HYPERCLUSTERS_URL and HYPERCLUSTERS_TOKEN.",
+        f"No {lack}. Run `hyperclusters login`, or set HYPERCLUSTERS_URL and HYPERCLUSTERS_TOKEN.",
         ExitCode.USAGE,
     )
 

@@ -47,23 +47,23 @@ def look_up(
     """The lists, and the clusters that they lack, as `show` has them under either type: those that the cloud's answers
     named, and those that were seen since the click. The last poll reads the other type's list as well."""
     sightings = Sightings([item for answer in lists for item in answer.value])
-    reported = {
+    by_answer = {
         each: HyperCluster(each, name="", networks=(), networks_complete=False)
         for each in creation.reported_ids
     }
-    seen = seen_since_click(creation)
-    for cluster_id in (reported | seen).keys() - {item.id for item in sightings.clusters}:
-        item = seen.get(cluster_id) or reported[cluster_id]
+    since_click = seen_since_click(creation)
+    for cluster_id in (by_answer | since_click).keys() - {item.id for item in sightings.clusters}:
+        item = since_click.get(cluster_id) or by_answer[cluster_id]
         try:
             answer, kind = locate(creation.project, client, cluster_id, creation.listed_types[0])
         except ModelArtsError:
             sightings.unresolved.append(item)
             continue
         if isinstance(answer, NotFound):
-            sightings.vanished += [item] if cluster_id in seen else []
+            sightings.vanished += [item] if cluster_id in since_click else []
         elif kind in creation.listed_types:
             sightings.clusters.append(answer.value)
-        elif is_last or cluster_id in reported:
+        elif is_last or cluster_id in by_answer:
             sightings.under_other_type.append(answer.value)
     if is_last and creation.type:
         sightings.under_other_type += _namesakes_of_other_type(creation, client)
