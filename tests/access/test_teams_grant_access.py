@@ -18,11 +18,11 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hyperclusters.access import access_requests, access_reviews, deactivation, invitations
+from hyperclusters.access.access_report import who_can_what
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.layers import stages
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import POLICY, NotPermitted, Permission, Rule, may
-from hyperclusters.access.reports import who_can_what
 from hyperclusters.access.services import add_person, add_team, end_grant, extend_grant, grant, set_rules
 from hyperclusters.audit import clock
 from hyperclusters.clusters.errors import AgainstRules, QuotaReached

@@ -11,13 +11,13 @@ import pytest
 from django.core import mail
 from django.test import Client as Browser
 
+from hyperclusters.access.access_report import who_can_what
 from hyperclusters.access.deactivation import deactivate, reactivate
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.mail import send_due
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.people import correct
 from hyperclusters.access.permissions import NotPermitted
-from hyperclusters.access.reports import who_can_what
 from hyperclusters.access.service_identities import add_service_identity, remove_service_identity
 from hyperclusters.access.services import end_grant, grant
 from hyperclusters.accounts.lockout import FOR_A_NETWORK, WINDOW

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from hyperclusters.access.access_report import note_export
 from hyperclusters.access.models import Team, User
-from hyperclusters.access.reports import note_export
 from hyperclusters.audit import clock
 from hyperclusters.audit.chain import DOCUMENTS
 from hyperclusters.audit.models import Event

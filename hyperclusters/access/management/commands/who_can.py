@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from hyperclusters.access.access_report import COLUMNS, who_can_what
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import Permission
-from hyperclusters.access.reports import COLUMNS, who_can_what
 from hyperclusters.audit.spreadsheets import BOM, cell, row
 
 

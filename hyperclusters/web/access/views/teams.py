@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hyperclusters.access import reports
+from hyperclusters.access import access_report
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.layers import rank
@@ -117,11 +117,11 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
 def who(request: PageRequest, slug: str) -> HttpResponse:
     """Who can do what here and why, as CSV. That it was read is kept in the audit."""
     team = team_of(request, slug)
-    rows = reports.who_can_what(team)
+    rows = access_report.who_can_what(team)
     require(request.user, Permission.MEMBERS, team)
     if request.method == "GET":
-        reports.note_export(team, by=request.user, rows=len(rows))
-    return sheet(f"who-{team.slug}", reports.COLUMNS, rows)
+        access_report.note_export(team, by=request.user, rows=len(rows))
+    return sheet(f"who-{team.slug}", access_report.COLUMNS, rows)
 
 
 def team_of(request: PageRequest, slug: str) -> TeamWithAdmins:

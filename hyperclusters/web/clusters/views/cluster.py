@@ -15,7 +15,7 @@ from hyperclusters.clusters.errors import CreationRefused
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.subnets import networks_of
-from hyperclusters.web.clusters.history import history_context
+from hyperclusters.web.clusters.activity import history_context
 from hyperclusters.web.clusters.inquiries import capacity_context, traces_context
 from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on

@@ -21,7 +21,7 @@ from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.statements import Slot, count
-from hyperclusters.web.clusters.history import timeline_context
+from hyperclusters.web.clusters.activity import timeline_context
 from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
