@@ -15,13 +15,13 @@ from .records import Record, Seconds, Whole
 OVERSIZE = 2 * 1024 * 1024
 HTML = b"<!DOCTYPE html><html><head><title>502</title></head><body><h1>Bad Gateway</h1></body></html>"
 ERROR = b'{"error_code": "ModelArts.6400", "error_msg": "Invalid parameter"}'
-THROTTLING = "The throttling threshold has been reached: policy user over ratelimit,limit:100,time:1 minute"
+LIMIT_TEXT = "The throttling threshold has been reached: policy user over ratelimit,limit:100,time:1 minute"
 # What the vendor's gateway is known to say with a status. Any other is worded as ModelArts words
 # errors, with a code made up from the status.
 GATEWAY_ERRORS: dict[int, tuple[str, str]] = {
     401: ("APIGW.0301", "Incorrect IAM authentication information: verify aksk signature fail"),
     403: ("APIGW.0302", "The project of the path is not one that this key may use"),
-    429: ("APIGW.0308", THROTTLING),
+    429: ("APIGW.0308", LIMIT_TEXT),
     502: ("APIGW.0201", "Bad gateway: the backend closed the connection"),
     504: ("APIGW.0201", "Backend timeout"),
 }
