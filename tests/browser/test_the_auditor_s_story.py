@@ -83,7 +83,7 @@ def test_filters_combine_by_clicks_and_the_chart_comes_by_itself(past: None, win
 def test_the_queue_is_worked_off_by_mouse(past: None, window: Window) -> None:
     page = window("olga")
     page.goto("/audit/review/")
-    page.get_by_role("checkbox", name="Choose all on this page").check()
+    page.get_by_role("checkbox", name="Select all on this page").check()
     page.get_by_role("button", name="Mark as reviewed").click()
     expect(page.get_by_text("2 creations were marked.")).to_be_visible()
     expect(page.get_by_text("Everything is reviewed")).to_be_visible()
@@ -95,7 +95,7 @@ def test_the_bar_counts_the_ticked_clusters_and_one_box_ticks_them_all(past: Non
     expect(page.locator("[data-ticked]")).to_have_text("0")
     page.get_by_role("checkbox", name="outside", exact=True).check()
     expect(page.locator("[data-ticked]")).to_have_text("1")
-    every = page.get_by_role("checkbox", name="Choose all on this page")
+    every = page.get_by_role("checkbox", name="Select all on this page")
     expect(every).to_be_checked()
     every.uncheck()
     expect(page.locator("[data-ticked]")).to_have_text("0")
@@ -130,7 +130,7 @@ def test_what_marks_stays_in_sight_however_long_the_queue_is(
     follow_up = page.get_by_role("button", name="Needs follow-up")
     if width > 760:  # on phones the bar covers rows only once there is something to send
         expect(follow_up).to_be_in_viewport(ratio=1)
-    page.get_by_role("checkbox", name="Choose all on this page").check()
+    page.get_by_role("checkbox", name="Select all on this page").check()
     page.evaluate("window.scrollTo(0, 0)")
     expect(follow_up).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("checkbox", name="one-of-many-11")).to_be_checked()

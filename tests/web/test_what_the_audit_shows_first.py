@@ -194,6 +194,15 @@ def test_failed_or_unknown_last_week_is_two_clicks_from_home(past: None, as_: Si
     assert page.context["period"] == "Last week"
 
 
+def test_each_word_below_the_chart_stands_at_the_bar_of_its_time(past: None, as_: SignIn) -> None:
+    olga = as_("olga")
+    for chosen in ("24h", "7d", "30d"):
+        chart = olga.get(f"{LIST}summary/?range={chosen}").context["chart"]
+        places = {bar.slot: bar.word for bar in chart.bars}
+        for place, word in enumerate(chart.axis):
+            assert word in places[place * chart.width // len(chart.axis)], (chosen, word)
+
+
 def test_bars_and_legend_of_the_chart_lead_to_what_they_count(past: None, as_: SignIn) -> None:
     olga = as_("olga")
     chart = olga.get(f"{LIST}summary/?range=7d").context["chart"]

@@ -21,9 +21,9 @@ class AlertForm(forms.Form):
         max_value=1000,
         help_text=_("Of one person or one address, within the minutes below."),
     )
-    minutes = forms.IntegerField(label=_("Within minutes"), min_value=1, max_value=60)
+    minutes = forms.IntegerField(label=_("Within (minutes)"), min_value=1, max_value=60)
     late_minutes = forms.IntegerField(
-        label=_("Forwarding is late after minutes"),
+        label=_("Forwarding is late after (minutes)"),
         min_value=1,
         max_value=1440,
         help_text=_("An event that waits longer to reach a webhook or the log raises an alert."),

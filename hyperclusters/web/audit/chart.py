@@ -86,6 +86,7 @@ class Chart:
 
     bars: list[Bar]
     axis: list[str]
+    width: int
     urls: dict[str, str]
     created: int
     failed: int
@@ -94,10 +95,6 @@ class Chart:
     height = HEIGHT
     bar = WIDTH
     step = STEP
-
-    @property
-    def width(self) -> int:
-        return STEP * len(self.bars)
 
     @property
     def is_dense(self) -> bool:
@@ -184,8 +181,11 @@ def _chart(
     }
     stride = -(-len(bars) // LABELS)
     axis = [_axis_word(start, scale.step) for start in starts[::stride]]
+    width = (
+        STEP * stride * len(axis)
+    )  # the words are equally wide: the last one's room may be wider than its bars
     sums = {how: sum(number for (_, kind), number in numbers.items() if kind == how) for how in OUTCOMES}
-    return Chart(bars, axis, urls, **sums)
+    return Chart(bars, axis, width, urls, **sums)
 
 
 def _chosen_values(query: QueryDict, name: str, values: Iterable[str]) -> list[str]:

@@ -60,7 +60,7 @@ def waiting_status(creation: Creation) -> tuple[str, str]:
     lost_text = str(CAUSES["approver_lost"]) if creation.cause == "approver_lost" else ""
     why = _("%(rule)s.") % {"rule": approval_rule_text(creation.team, creation.approval_rule)}
     return _("Waiting for approval"), join_sentences(
-        lost_text, why, _("It is sent once another admin approves.")
+        lost_text, why, _("It is sent once an admin other than its requester approves.")
     )
 
 

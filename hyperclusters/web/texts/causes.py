@@ -228,7 +228,9 @@ def _unclear(cause: str, status: str, words: str) -> str:
             "words": words,
         }
     if cause in NETWORK:
-        return join_sentences(str(CAUSES[cause]), gettext("Details: “%(words)s”.") % {"words": words})
+        return join_sentences(
+            str(CAUSES[cause]), gettext("Details: “%(words)s”.") % {"words": words.rstrip(".")}
+        )
     answer = gettext("The cloud answered: “%(words)s”.") % {"words": words}
     return join_sentences(str(CAUSES[cause]), answer) if cause in CAUSES else answer
 
