@@ -99,12 +99,12 @@ def present(tables: Collection[str]) -> Things:
             things[kind, name] = definition
         else:
             is_off = definition.endswith(" off")
-            words = _unnamed(definition.removesuffix(" off")) if kind == "index" else name
+            words = _without_name(definition.removesuffix(" off")) if kind == "index" else name
             things[kind, plain(words)] = "off" if is_off else ""
     return things
 
 
-def _unnamed(index: str) -> str:
+def _without_name(index: str) -> str:
     """A definition of an index, without its name and its table's schema."""
     return re.sub(r"^CREATE (UNIQUE )?INDEX \S+ ON (?:\S+\.)?(\S+) USING", r"\1of \2 USING", index)
 

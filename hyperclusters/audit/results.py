@@ -83,9 +83,9 @@ def save(row: Verification) -> None:
 
 
 def replace_rows(
-    rows: Iterable[Verification], acknowledgements: Iterable[Acknowledgement], reached: int
+    rows: Iterable[Verification], acknowledgements: Iterable[Acknowledgement], through: int
 ) -> None:
-    """Make room for the result of a verification of all, which has `reached` this event. What the rows have seen and
+    """Make room for the result of a verification of all, which went `through` this event. What the rows have seen and
     the ledger lacks stays known, until the rollback is acknowledged; so does what they have seen beyond: it may be an
     edited event, which is cut off next."""
     sealed = witness_rows(rows)
@@ -93,7 +93,7 @@ def replace_rows(
     open_rows = [
         row
         for row in sealed
-        if (row in gone or row.seq > reached) and not is_explained(row, acknowledgements)
+        if (row in gone or row.seq > through) and not is_explained(row, acknowledgements)
     ]
     Verification.objects.all().delete()
     if open_rows:

@@ -150,11 +150,13 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify the events since the last verification, and that the last anchor's event still exists."""
     around = IntegrityIssues()
     inspect_structure(around)
-    changed = list(around.issues)
-    return attempt(around, lambda: _verify_new(progress, changed), "the events") or verify_whole(progress)
+    guard_issues = list(around.issues)
+    return attempt(around, lambda: _verify_new(progress, guard_issues), "the events") or verify_whole(
+        progress
+    )
 
 
-def _verify_new(progress: Progress, changed: list[IntegrityIssue]) -> Result:
+def _verify_new(progress: Progress, guard_issues: list[IntegrityIssue]) -> Result:
     stored = sealed_rows()
     whole = next((row for row in stored if row.kind == WHOLE), None)
     done = max(stored, key=lambda row: row.seq, default=None)
@@ -179,7 +181,7 @@ def _verify_new(progress: Progress, changed: list[IntegrityIssue]) -> Result:
     for number in outside[:ENOUGH]:
         if not any(each.first <= number <= each.last for each in inserted):
             findings.add(IssueKind.INSERTED, number)
-    findings.issues += changed
+    findings.issues += guard_issues
     result = _walk(start, start.seq + 1, anchor_positions, findings, progress)
     if result.findings and _is_archived_beyond(done.seq):
         return verify_whole(progress)
