@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import programs, server
+from tests.templates import create_migrated
 
 pytestmark = pytest.mark.any_database  # it brings both
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -50,13 +51,14 @@ def run(url: str, folder: Path, *args: str, source: str = "") -> str:
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL's server is not installed (Debian: postgresql)")
 def test_g21_a_database_moves_to_postgresql_and_back_and_its_audit_stays_proved(tmp_path: Path) -> None:
     old, new = (f"sqlite:///{tmp_path / name}.sqlite3" for name in ("old", "new"))
-    run(old, tmp_path, "migrate", "-v0")
+    for file in (old, new):
+        create_migrated(file)
     run(old, tmp_path, "shell", "-v0", "-c", PAST)
     run(old, tmp_path, "anchor_audit")
     count = run(old, tmp_path, "verify_audit").split("intact: ")[1].split()[0]
     with server() as url:
+        run(url, tmp_path, "migrate", "-v0")
         for source, target in ((old, url), (url, new)):
-            run(target, tmp_path, "migrate", "-v0")
             assert f"{count} audit events" in run(target, tmp_path, "copy_database", source=source)
             assert f"intact: {count} events" in run(target, tmp_path, "verify_audit")
             run(
@@ -92,14 +94,15 @@ with connection.schema_editor() as editor:
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL's server is not installed (Debian: postgresql)")
 def test_g21_acknowledged_findings_stay_acknowledged_when_a_database_moves(tmp_path: Path) -> None:
     old, new = (f"sqlite:///{tmp_path / name}.sqlite3" for name in ("old", "new"))
-    run(old, tmp_path, "migrate", "-v0")
+    for file in (old, new):
+        create_migrated(file)
     run(old, tmp_path, "shell", "-v0", "-c", PAST)
     run(old, tmp_path, "shell", "-v0", "-c", EDIT)
     run(old, tmp_path, "acknowledge_audit", "--reason", "known")
     expected = run(old, tmp_path, "verify_audit").partition(", 3 acknowledged findings")[2]
     assert expected
     with server() as url:
+        run(url, tmp_path, "migrate", "-v0")
         for source, target in ((old, url), (url, new)):
-            run(target, tmp_path, "migrate", "-v0")
             run(target, tmp_path, "copy_database", source=source)
             assert run(target, tmp_path, "verify_audit").endswith(expected)
