@@ -21,13 +21,13 @@ from .operations.transitions import StaleState, transition, wake_workers
 
 
 def approval_columns(
-    person: User, project: Project, *, kind: str, used: int, token_maker: int | None
+    person: User, project: Project, *, kind: str, in_team: int, token_maker: int | None
 ) -> dict[str, Any]:
     """The columns of a new creation that say whether it needs approval. Call it under the lock of `quotas.read_project`.
 
-    `used`: how many clusters the team has without it. `token_maker`: the ID of who made the API token that the request came with.
+    `in_team`: how many clusters the team has without it. `token_maker`: the ID of who made the API token that the request came with.
     """
-    rule = quotas.approval_rule(project.team, type=kind, beside=1, used=used)
+    rule = quotas.approval_rule(project.team, type=kind, beside=1, in_team=in_team)
     if not rule:
         return {"approval": Approval.NOT_NEEDED}
     waiting = {"approval": Approval.WAITING, "approval_rule": rule, "approval_at": clock.now()}

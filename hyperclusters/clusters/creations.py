@@ -195,7 +195,6 @@ def _accept(
     failpoint("request_checked")
     _require_allowed(person, project, wish)
     in_project, in_team = quotas.count(project)
-    approval = approval_columns(person, project, kind=wish.type, used=in_team, token_maker=token_maker)
     try:
         creation = Creation.objects.create(
             request_id=request_context.current().request_id,
@@ -204,18 +203,18 @@ def _accept(
             token=token,
             again_of=again_of,
             **asdict(wish),
-            **approval,
+            **approval_columns(person, project, kind=wish.type, in_team=in_team, token_maker=token_maker),
         )
     except IntegrityError:
         raise TokenUsed(None) from None
     failpoint("request_saved")
     is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
     despite = _require_name(creation, may_share_name=is_shared)
-    quotas.check_room(project, quotas.Used(in_project + 1, in_team + 1))
+    quotas.check_room(project, quotas.Usage(in_project + 1, in_team + 1))
     after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
     rule = {"approval": {"rule": creation.approval_rule}} if creation.approval_rule else {}
-    facts = _facts(person, project, wish) | {"on": creation, "after": after | rule}
-    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
+    facts = {"on": creation, "after": after | rule}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **_facts(person, project, wish) | facts)
     failpoint("request_recorded")
     wake_workers()
     return creation

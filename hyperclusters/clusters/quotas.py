@@ -32,15 +32,15 @@ def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:
     return broken
 
 
-def approval_rule(team: Team, *, type: str, beside: int, used: int | None = None) -> str:  # noqa: A002 -- as above
+def approval_rule(team: Team, *, type: str, beside: int, in_team: int | None = None) -> str:  # noqa: A002 -- as above
     """The team's rule by which this creation needs another admin's approval, such as `type:ECS` or `count:20`; empty:
-    none. `beside`: 1 for a creation that is not stored yet. `used`: as `used_by`, which is asked if it is not given. A
+    none. `beside`: 1 for a creation that is not stored yet. `in_team`: as `used_by`, which is asked if it is not given. A
     type that is not stated may become any."""
     if team.approval_types and (not type or type in team.approval_types):
         return f"type:{type}"
     if team.approval_from is None:
         return ""
-    number = beside + (used_by(team) if used is None else used)
+    number = beside + (used_by(team) if in_team is None else in_team)
     return f"count:{team.approval_from}" if number >= team.approval_from else ""
 
 
@@ -66,14 +66,14 @@ def _to_lock(project: Project, *, for_approval: bool) -> tuple[str, ...]:
     return ("self",) * (project.quota is not None) + ("team",) * counts
 
 
-class Used(NamedTuple):
+class Usage(NamedTuple):
     """How much of the quotas of a project and its team is used."""
 
     in_project: int
     in_team: int
 
 
-def count(project: Project) -> Used:
+def count(project: Project) -> Usage:
     """By one statement. What no rule asks for is not counted: it is 0. `project` as `read_project` gives it."""
     team = project.team
     if team.quota is not None or team.approval_from is not None:
@@ -81,16 +81,16 @@ def count(project: Project) -> Used:
     elif project.quota is not None:
         counts = _usage("project", project=project)
     else:
-        return Used(0, 0)
-    return Used(counts[project.pk], counts.total())
+        return Usage(0, 0)
+    return Usage(counts[project.pk], counts.total())
 
 
-def check_room(project: Project, used: Used) -> None:
+def check_room(project: Project, counts: Usage) -> None:
     """Raise QuotaReached if the project or its team has more than its quota. `project` as `read_project` gives it."""
-    if project.quota is not None and used.in_project > project.quota:
+    if project.quota is not None and counts.in_project > project.quota:
         raise QuotaReached(project.quota)
     team = project.team
-    if team.quota is not None and used.in_team > team.quota:
+    if team.quota is not None and counts.in_team > team.quota:
         raise QuotaReached(team.quota, team)
 
 
