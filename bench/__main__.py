@@ -1,4 +1,4 @@
-"""`python -m bench [calls] [list] [cloud] [creates] [web] [ledger] [api] [pages] [audit] [load]`: measure these parts, or all, and print one table.
+"""`python -m bench [PART …]`: measure these parts, or all, and print one table.
 
 A ratio of an earlier run stands beside the new one.
 
@@ -40,6 +40,8 @@ PARTS = {
     "pages": "bench.pages",
     "audit": "bench.audit",
     "load": "bench.first_load",
+    "form": "bench.form",
+    "import": "bench.first_import",
 }
 
 
@@ -47,7 +49,10 @@ def main() -> int:
     """Print each figure as soon as it is known."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="The figures of performance.md.")
     parser.add_argument(
-        "parts", nargs="*", metavar="part", help=f"some of: {', '.join(PARTS)}; all by default"
+        "parts",
+        nargs="*",
+        metavar="part",
+        help=f"some of: {', '.join(PARTS)}; all by default",
     )
     chosen = parser.parse_args().parts
     if unknown := set(chosen) - set(PARTS):
@@ -57,7 +62,7 @@ def main() -> int:
     say(f"{machine()}\n\n{titles()}")
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results: dict[str, dict[str, object]] = {}
-    for figure in figures([part for part in PARTS if part in chosen or not chosen]):
+    for figure in figures([part for part in PARTS if part in (chosen or PARTS)]):
         was = before.get(figure.what, {}).get("ratio")
         say(str(figure) + (f"  was {was:.2f}" if was else ""))
         results[figure.what] = asdict(figure) | {"is_reached": figure.is_reached}

@@ -48,7 +48,7 @@ def measure(site: Site) -> Iterator[Figure]:
             alone += [_click(site, session, one) for _ in range(IN_A_ROW)]
             crowd += all_at_once()
     site.answer_creates_after(0)
-    for what, clicks, reach in ("one at a time", alone, 1.3), (f"{AT_ONCE} at once", crowd, None):
+    for what, clicks, reach in ("one at a time", alone, 1.15), (f"{AT_ONCE} at once", crowd, None):
         yield _figure(
             f"click to verdict on the page, {what}, p95", [click.seconds for click in clicks], reach
         )

@@ -17,11 +17,12 @@ from statistics import median
 from allauth.mfa.models import Authenticator
 from django.db import connection
 
+from bench import crowd
 from bench.browser import Browser
 from bench.figures import Figure
 from bench.people import Crew, crew, sign_in, stock
 from bench.processes import free_port, running
-from bench.rows import seed
+from bench.rows import seed_up_to
 from bench.site import WEB, Site, wait_for
 from hyperclusters.access.models import Role, User
 from hyperclusters.access.services import add_person, grant
@@ -64,13 +65,18 @@ def measure(site: Site) -> Iterator[Figure]:
     small, team = crew(site, "small", projects=1), crew(site, "large", projects=20)
     stock(small, 100)
     stock(team, CLUSTERS)
-    seed(EVENTS)
+    seed_up_to(EVENTS)
     _members(team)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     with _stock(site) as plain:
         for case in _cases(site, plain, small, team):
             yield _compared(case)
+        olga = _with_factor("bench-olga", Role.AUDITOR)
+        yield from crowd.measure(
+            (site.web, sign_in(olga), "/audit/"), (plain.web, _plain_session(plain, team.creator), "/events/")
+        )
+    yield _review(site, olga)
 
 
 def _cases(site: Site, plain: Site, small: Crew, team: Crew) -> Iterator[Case]:
@@ -78,9 +84,7 @@ def _cases(site: Site, plain: Site, small: Crew, team: Crew) -> Iterator[Case]:
         return Side(Browser(site.web, sign_in(person)), site, paths)
 
     def theirs(*paths: str) -> Side:
-        with Browser(plain.web) as visitor:
-            session = visitor.get(f"/sign-in/{team.creator.pk}/").text
-        return Side(Browser(plain.web, session), plain, paths)
+        return Side(Browser(plain.web, _plain_session(plain, team.creator)), plain, paths)
 
     ada, olga, root = team.creator, _with_factor("bench-olga", Role.AUDITOR), _root()
     last = CLUSTERS // 50
@@ -114,14 +118,40 @@ def _cases(site: Site, plain: Site, small: Crew, team: Crew) -> Iterator[Case]:
             f"home of a {what} over an empty page", ours(person, "/"), ours(person, "/bench/empty/"), 2.0
         )
     yield Case(
-        "review, many, over an empty page", ours(olga, "/audit/review/"), ours(olga, "/bench/empty/"), None
-    )
-    yield Case(
         f"team of {MEMBERS} over a team of one",
         ours(ada, "/teams/large/"),
         ours(small.creator, "/teams/small/"),
         1.3,
     )
+
+
+def _plain_session(plain: Site, person: User) -> str:
+    with Browser(plain.web) as visitor:
+        return visitor.get(f"/sign-in/{person.pk}/").text
+
+
+def _review(site: Site, auditor: User) -> Figure:
+    """The queue with everything in it, then with nothing left: each in turn with an empty page, whose CPU is their common
+    measure."""
+
+    def side(path: str) -> Side:
+        return Side(Browser(site.web, sign_in(auditor)), site, (path,))
+
+    many, nothing = (Case("", side("/audit/review/"), side("/bench/empty/"), None) for _ in range(2))
+    full = _compared(many)
+    with connection.cursor() as cursor:
+        for column, rows in (
+            ("creation_id", "clusters_creation WHERE true"),
+            ("cluster_id", "clusters_cluster WHERE creation_id IS NULL"),
+        ):
+            cursor.execute(
+                f"INSERT INTO clusters_review ({column}, judgement, note, by_id, at) "  # noqa: S608 -- our own words
+                f"SELECT id, 'reviewed', '', {auditor.pk}, CURRENT_TIMESTAMP FROM {rows} "
+                f"AND id NOT IN (SELECT {column} FROM clusters_review WHERE {column} IS NOT NULL)"
+            )
+        cursor.execute("ANALYZE")
+    empty = _compared(nothing)
+    return Figure("review, many, over an empty queue", full.ours, empty.ours, full.ratio / empty.ratio, 2.0)
 
 
 def _compared(case: Case) -> Figure:

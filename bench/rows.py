@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
 from types import SimpleNamespace
@@ -28,8 +29,23 @@ BATCH = 2000
 FIELDS = [field.column for field in Event._meta.concrete_fields]
 
 
+def seed_up_to(count: int) -> None:
+    """As `seed`, unless the ledger has so many already."""
+    if ChainHead.objects.get().seq < count:
+        seed(count)
+
+
 def seed(count: int) -> None:
-    """Put so many events behind the ledger's end. Indexes are made afterwards, which is several times faster."""
+    """Put so many events behind the ledger's end."""
+    with _without_indexes():
+        head = ChainHead.objects.get()
+        _write(_tuples(head, count))
+        head.save()
+
+
+@contextmanager
+def _without_indexes() -> Iterator[None]:
+    """Indexes are made afterwards, which is several times faster."""
     with connection.schema_editor() as editor:
         for index in Event._meta.indexes:
             editor.remove_index(Event, index)
@@ -38,9 +54,7 @@ def seed(count: int) -> None:
         if connection.vendor == "sqlite":
             triggers.remove_keeping(apps, editor)
             triggers.remove(apps, editor)
-    head = ChainHead.objects.get()
-    _write(_tuples(head, count))
-    head.save()
+    yield
     with connection.schema_editor() as editor:
         for index in Event._meta.indexes:
             editor.add_index(Event, index)
