@@ -72,8 +72,9 @@ def test_g07_one_of_two_candidates_adopted_is_caught(broken_world: Environment, 
 def test_g08_a_failed_list_taken_for_an_empty_one_is_caught(broken_world: Environment, breakage: str) -> None:
     scene = broken_world.scene()
     arm(broken_world, scene, "created, the answer is lost")
-    ask(broken_world, scene)
+    # Before the worker's first list: what a list has shown once stays known.
     broken_world.cloud.fault("error", "list", status=503, project=scene.project_id)
+    ask(broken_world, scene)
     broken_world.forks.run("rest", project=scene.project, breakage=breakage)
     broken_world.cloud.reset()
     broken_world.forks.run("rest", project=scene.project, breakage=breakage)
