@@ -16,9 +16,11 @@ from hyperclusters.access.models import AccessRequest, Grant, Role
 from hyperclusters.access.services import add_person, add_team, extend_grant, grant
 from hyperclusters.accounts.models import Session
 from hyperclusters.audit import clock
+from hyperclusters.clusters import breaker, heartbeat
 from hyperclusters.clusters.models import Cluster, Creation, Project
 from hyperclusters.clusters.ownership import hand_over
 from hyperclusters.clusters.retirement import retire_project
+from hyperclusters.modelarts.errors import Throttled
 from hyperclusters.web.texts import notices
 from tests.conftest import Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.web.badges import badge
@@ -250,6 +252,23 @@ def test_news_since_a_wrong_time_are_none(
     run_worker()
     answer = as_("ada").get("/inbox/news/", {"since": since}, headers=HTMX)
     assert (answer.status_code, "settled" in body(answer)) == (200, False)
+
+
+def test_root_is_told_that_everything_runs_only_while_it_does(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    root, sentence = as_("root"), "Everything runs"
+    heartbeat.beat("worker")
+    assert sentence not in main(root), "no list was read yet"
+    run_worker()
+    assert sentence in main(root)
+    breaker.record_failure(projects.vision, Throttled("slow down"))
+    assert sentence not in main(root)
+    breaker.record_success(projects.vision)
+    assert sentence in main(root)
+    heartbeat.remove("worker")
+    heartbeat.forget_beats()
+    assert sentence not in main(root)
 
 
 def test_a_new_installation_shows_root_what_it_lacks_until_it_lacks_nothing(

@@ -302,6 +302,20 @@ def test_an_admin_can_decide_that_none_of_the_candidates_is_it(
     assert 'data-state="not_created"' in body(as_("ada").get(url))
 
 
+def test_a_candidate_says_when_it_was_first_seen(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    at = timezone.now() - timedelta(hours=3, minutes=1)
+    Cluster.objects.create(
+        project=projects.vision, cluster_id="x", name=creation.name, found_at=at, seen_at=at
+    )
+    candidates = [{"id": each, "name": creation.name, "networks": []} for each in "xy"]
+    page = words(as_("tom").get(put(creation, State.NEEDS_ATTENTION, candidates=candidates)))
+    assert page.count("First seen") == 1
+    assert "First seen 3 hours ago" in page
+
+
 def test_g42_a_decision_about_candidates_that_have_changed_since_is_not_taken(
     people: People, projects: Projects, as_: SignIn
 ) -> None:

@@ -16,6 +16,7 @@ from hyperclusters.access.models.access_review import AccessReviewQuerySet
 from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, may, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
+from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import (
     Cluster,
     Creation,
@@ -78,9 +79,18 @@ def home(request: PageRequest) -> HttpResponse:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
         context["setup"] = setup_steps()
-        context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
-        context["workers"] = Heartbeat.objects.all()
+        projects = list(Project.objects.select_related("team").prefetch_related("sources"))
+        context |= {"projects": projects, "workers": Heartbeat.objects.all(), "is_well": _is_well(projects)}
     return render(request, "pages/home.html", context | _needs(person) | _own(person))
+
+
+def _is_well(projects: list[Project]) -> bool:
+    """Whether every project that is in use can be reached, every list was read, and a worker runs, with a right clock."""
+    live = [each for each in projects if not each.retired_at]
+    lists = [source for each in live for source in each.sources.all()]
+    reaches_all = all(each.trusted and not each.is_blocked() for each in live)
+    has_read_all = all(source.listed_at and not source.is_failing for source in lists)
+    return bool(lists) and reaches_all and has_read_all and has_worker_beat() and not host_with_wrong_clock()
 
 
 @access(post=OWN, page="web:home")
