@@ -223,10 +223,11 @@ def test_g19_a_deletion_s_answer_after_its_verdict_is_one_event_more(
     def look() -> None:
         Deletion.objects.update(lease_expires_at=timezone.now())
         DELETIONS.sweep()
-        Deletion.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-        found = DELETIONS.claim("B", DeletionState.UNKNOWN)
-        assert found
-        DELETIONS.poll(found)
+        for _ in range(2):  # one look alone proves nothing after an unclear answer
+            Deletion.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+            found = DELETIONS.claim("B", DeletionState.UNKNOWN)
+            assert found
+            DELETIONS.poll(found)
 
     meanwhile(monkeypatch, look)
     DELETIONS.send(waiting())
