@@ -25,8 +25,8 @@ from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.recent_login import note_confirmation
-from hyperclusters.audit import clock, search, triggers
-from hyperclusters.audit.chain import GENESIS
+from hyperclusters.audit import clock, ledger, search, triggers
+from hyperclusters.audit.chain import GENESIS, PendingEvent
 from hyperclusters.audit.models import ChainHead, DenialWindow, Event
 from hyperclusters.audit.visits import forget_visits
 from hyperclusters.audit.vocabulary import EventType
@@ -38,6 +38,7 @@ from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from hyperclusters.simulator import JournalEntry, Simulator
 from hyperclusters.web.shared import ratelimit
+from tests.audit.facts import conflicts
 from tests.browser.chromium import CHROMIUM
 from tests.templates import beside, create_migrated
 
@@ -104,6 +105,17 @@ def nothing_remembered() -> None:
     clock.forget()
     ratelimit._spent_until.clear()
     translation.deactivate()  # a page in Chinese leaves its language to its thread
+
+
+@pytest.fixture(autouse=True)
+def facts_keep_their_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the product's events say has one JSON type per path: search engines take no two."""
+
+    def pending(event: Event) -> PendingEvent:
+        assert conflicts(event) == []
+        return PendingEvent(event)
+
+    monkeypatch.setattr(ledger, "PendingEvent", pending)
 
 
 @pytest.fixture(scope="session")

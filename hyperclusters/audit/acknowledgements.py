@@ -115,7 +115,8 @@ def open_alarm(active: Iterable[Acknowledgement], after: int) -> list[IntegrityI
         if event["action"] == EventType.AUDIT_MENDED:
             open_issues.clear()
         else:
-            open_issues |= dict.fromkeys((event["after"] or {}).get("findings", []), event["seq"])
+            facts = event["after"] or {}  # `findings` in a release before
+            open_issues |= dict.fromkeys(facts.get("issues") or facts.get("findings", []), event["seq"])
     return [
         IntegrityIssue.parse(each) for each, seq in open_issues.items() if last_closure.get(each, 0) < seq
     ]

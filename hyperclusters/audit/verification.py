@@ -296,4 +296,4 @@ def _tell_changes(still_open: Sequence[IntegrityIssue], gone_findings: Sequence[
 
 def _record(action: EventType, outcome: Outcome, findings: Iterable[IntegrityIssue]) -> None:
     lines = [str(issue) for issue in findings][:20]
-    record(action, outcome, on=Subject("audit", "", "chain"), after={"findings": lines})
+    record(action, outcome, on=Subject("audit", "", "chain"), after={"issues": lines})

@@ -30,7 +30,11 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
     if not _is_noted(visit):
         subject = Subject("audit", visit, f"{page} {text}".strip(), team)
         record(
-            EventType.AUDIT_READ, Outcome.DONE, on=subject, by=person, after={"page": page} | active_filters
+            EventType.AUDIT_READ,
+            Outcome.DONE,
+            on=subject,
+            by=person,
+            after={"page": page, "filters": active_filters},
         )
 
 

@@ -102,7 +102,7 @@ def test_g21_a_breach_raises_one_alert_and_its_end_is_told(database: None) -> No
         verified()
         verified(integrity.NEW)
     assert len(events(action=EventType.AUDIT_BROKEN)) == 1
-    assert events(action=EventType.AUDIT_BROKEN)[0].after == {"findings": ["edited: event 2 (reason)"]}
+    assert events(action=EventType.AUDIT_BROKEN)[0].after == {"issues": ["edited: event 2 (reason)"]}
     unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 2"))
     verified(integrity.NEW)
     assert integrity.integrity_status().state == "broken"  # until all was looked at
@@ -589,4 +589,4 @@ def test_g19_a_visit_to_the_audit_is_one_event(people: People, monkeypatch: pyte
     assert visits() == 5
     event = events(action=EventType.AUDIT_READ)[0]
     assert (event.person_name, event.object_name) == ("olga", "list person=ada")
-    assert event.after == {"page": "list", "person": "ada"}
+    assert event.after == {"page": "list", "filters": {"person": "ada"}}

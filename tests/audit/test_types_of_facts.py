@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +22,16 @@ from hyperclusters.demo.seed import make
 from hyperclusters.demo.simulated_cloud import SimulatedCloud
 from hyperclusters.modelarts.errors import Throttled
 from hyperclusters.simulator import Simulator
-from tests.conftest import KEY
+from tests.audit.facts import TYPES, paths
+from tests.conftest import KEY, People
 
 
-def typed(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Each path with the type that it has here. Nothing (null) goes with every type."""
-    if isinstance(value, dict):
-        yield path, "object"
-        for key, item in value.items():
-            yield from typed(item, f"{path}.{key}")
-    elif isinstance(value, list):
-        yield path, "list"
-        for item in value:
-            yield from typed(item, f"{path}[]")
-    elif value is not None:
-        names = {bool: "truth", int: "number", float: "number", str: "text"}
-        yield path, names[type(value)]
-
-
-def conflicts() -> dict[str, dict[str, set[str]]]:
+def conflicts_in_the_ledger() -> dict[str, dict[str, set[str]]]:
     """The paths with more than one type, and which actions say which."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for event in Event.objects.all():
         for name in DOCUMENTS:
-            for path, kind in typed(getattr(event, name), name):
+            for path, kind in paths(getattr(event, name), name):
                 found[path][kind].add(event.action)
     return {path: dict(kinds) for path, kinds in found.items() if len(kinds) > 1}
 
@@ -90,4 +75,19 @@ def past(database: None, tmp_path: Path, settings: Any, monkeypatch: pytest.Monk
 @pytest.mark.any_database  # only the demo writes a history, and the demo runs on SQLite
 def test_an_event_s_facts_have_one_type_per_path(past: None) -> None:
     assert Event.objects.filter(action__in=["audit:exported", "project:calls:stopped"]).count() >= 2
-    assert conflicts() == {}
+    assert conflicts_in_the_ledger() == {}
+    said = {
+        path
+        for event in Event.objects.all()
+        for name in DOCUMENTS
+        for path, _ in paths(getattr(event, name), name)
+    }
+    assert said <= TYPES.keys(), "enter new paths in types_of_facts.json: every test compares with it"
+
+
+def test_a_fact_of_another_type_than_before_fails_the_test_that_records_it(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TYPES, "after.rows", "text")
+    with pytest.raises(AssertionError, match=r"after\.rows is number"):
+        note_export(people.vision, by=people.tom, rows=3)

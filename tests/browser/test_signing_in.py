@@ -113,7 +113,7 @@ def test_a_passkey_is_the_second_step_after_a_password_and_confirms_too(
     assert [event.after for event in events(action="session:sign-in:succeeded")] == [
         {"by": ["password", "webauthn"]}
     ]
-    assert [event.after for event in events(action="session:confirm:succeeded")][-1] == {"by": "passkey"}
+    assert [event.after for event in events(action="session:confirm:succeeded")][-1] == {"by": ["passkey"]}
 
 
 def test_the_wrong_finger_signs_nobody_in_and_is_said(window: Window, people: People) -> None:

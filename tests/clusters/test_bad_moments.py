@@ -147,7 +147,9 @@ def test_g06_a_name_that_the_cloud_has_already_is_not_given_again_though_our_lis
     creation.refresh_from_db()
     assert (creation.state, creation.cause) == (State.REFUSED, "name_appeared")
     assert cloud.posts == []
-    assert (events(object_id=str(creation.pk))[-1].after or {})["found"] == [cloud.simulator.clusters()[0].id]
+    assert (events(object_id=str(creation.pk))[-1].after or {})["found_ids"] == [
+        cloud.simulator.clusters()[0].id
+    ]
 
 
 def test_g34_a_creation_that_waited_in_a_backup_is_not_sent_again_once_the_backup_is_back(

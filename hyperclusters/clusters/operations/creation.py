@@ -106,7 +106,7 @@ class CreationEngine(Engine[Creation]):
         operation.namesakes = [each for each, name in present.items() if name == operation.name]
         if unknown := sorted(set(operation.namesakes) - set(operation.baseline)):
             refusal = self.refusal(operation, "name_appeared")
-            return replace(refusal, evidence=Evidence.LISTED, after={"found": unknown})
+            return replace(refusal, evidence=Evidence.LISTED, after={"found_ids": unknown})
         operation.baseline = [*operation.namesakes, *evidence.unknown_at_click(operation, present)]
         return None
 

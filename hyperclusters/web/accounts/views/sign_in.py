@@ -114,10 +114,10 @@ def confirm(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         if form.is_valid():
             note_confirmation(request.session)
-            record(EventType.CONFIRMED, Outcome.DONE, by=person, after={"by": form.by})
+            record(EventType.CONFIRMED, Outcome.DONE, by=person, after={"by": [form.by]})
             return HttpResponseRedirect(target)
         event_type = EventType.SIGN_IN_LOCKED if form.is_locked else EventType.CONFIRM_FAILED
-        record(event_type, Outcome.DENIED, by=person, after={"by": form.by})
+        record(event_type, Outcome.DENIED, by=person, after={"by": [form.by]})
     has_company_account = settings.OIDC_ISSUER and CompanyAccount.objects.filter(person=person).exists()
     context = {"form": form, "next": target, "company": has_company_account and settings.OIDC_NAME}
     if has_passkey(person):
