@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from hyperclusters.access.models import Team
 from hyperclusters.modelarts import ClusterType
 
 from .errors import QuotaReached
-from .models import Cluster, Creation, Project
+from .models import Cluster, Creation, Project, State
 
 
 def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:  # noqa: A002 -- the vendor's name
@@ -110,11 +110,24 @@ def usage(field: str, ids: Iterable[int]) -> Counter[int]:
     return _usage(field, **{f"{field}__in": ids})
 
 
+def _creations_without_a_candidate() -> QuerySet[Creation]:
+    """What may become a cluster that is not counted itself. A candidate in the list is: it is the creation's or not,
+    and exists."""
+    candidates = Cluster.objects.present().filter(
+        project=OuterRef("project"),
+        name=OuterRef("name"),
+        found_at__gte=OuterRef("requested_at"),
+        creation=None,
+    )
+    is_in_the_list = Q(state__in=(State.UNKNOWN, State.NEEDS_ATTENTION)) & Exists(candidates)
+    return Creation.objects.unresolved().exclude(is_in_the_list)
+
+
 def _usage(field: str, **conditions: Any) -> Counter[int]:
     """One statement sees one moment: a creation that becomes a cluster meanwhile is counted once."""
     creations, clusters = (
         rows.filter(**conditions).order_by().values(field).annotate(n=Count("pk")).values_list(field, "n")
-        for rows in (Creation.objects.unresolved(), Cluster.objects.present())
+        for rows in (_creations_without_a_candidate(), Cluster.objects.present())
     )
     counts: Counter[int] = Counter()
     for key, number in creations.union(clusters, all=True):

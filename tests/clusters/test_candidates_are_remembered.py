@@ -16,6 +16,7 @@ from hyperclusters.clusters.inventory import sync
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Evidence, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.clusters.quotas import count_used
 from tests.clusters.moments import (
     after_the_list,
     around_the_create,
@@ -346,3 +347,21 @@ def test_g42_a_list_does_not_wait_for_a_creation_that_is_moving_on_and_tells_it_
     mover.join(20)
     assert sync(source)
     assert (ids(creation), Cluster.objects.exists()) == ({NEW}, False)
+
+
+def test_g28_candidates_that_are_listed_count_and_their_creation_not_beside_them(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    cloud.simulator.fault("lost_request", "create", times=1)
+    run_worker()
+    assert count_used(projects.vision) == 1, "what may exist counts"
+    appears(projects, cloud)
+    appears(projects, cloud, OTHER)
+    creation.refresh_from_db()
+    Creation.objects.filter(pk=creation.pk).update(state=State.NEEDS_ATTENTION)
+    lists_are_due(creation)
+    assert projects.vision.clusters.count() == 2
+    assert count_used(projects.vision) == 2
+    Cluster.objects.update(gone_at=timezone.now())
+    assert count_used(projects.vision) == 1, "one that vanished may be its own"
