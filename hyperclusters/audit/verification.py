@@ -82,7 +82,8 @@ def _unless_archived(verification: Callable[[], Result]) -> Result:
 
 def _verify(progress: Progress, disputes: tuple[IntegrityIssue, ...] = ()) -> Result:
     """`disputes`: findings of an earlier round that name acknowledgements, which then do not count."""
-    known_issues, witnesses = known_findings(sealed_rows()), witness_rows()
+    witnesses = witness_rows()
+    known_issues = known_findings(witnesses)
     acks = [each for each in acknowledgements() if not each.is_covered(disputes)]
     findings = IntegrityIssues()
     anchor_positions: dict[int, ChainPosition] = {}

@@ -17,7 +17,7 @@ class Answer:
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     effect: str = NO_EFFECT
-    lost: bool = False
+    is_lost: bool = False
     reset: bool = False
     raw: bool = False
     pause: float = 0.0
@@ -25,7 +25,7 @@ class Answer:
     @property
     def summary(self) -> str:
         """The journal's word: the status, or that nothing was sent."""
-        return "lost" if self.lost else "raw" if self.raw else str(self.status)
+        return "lost" if self.is_lost else "raw" if self.raw else str(self.status)
 
     def with_header(self, name: str, value: str) -> "Answer":
         return replace(self, headers=(*self.headers, (name, value)))

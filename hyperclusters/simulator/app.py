@@ -57,7 +57,7 @@ class Application:
         if call.changes:
             self._tell(entry)
         if self.stopping.wait(sum(each.before for each in latencies)):
-            return Answer(0, lost=True)
+            return Answer(0, is_lost=True)
         with self._cloud.database.write() as db:
             honest = _perform(db, call, fault)
             answer = fault.answer(honest, entry.request_id) if fault else honest

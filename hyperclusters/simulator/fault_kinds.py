@@ -124,7 +124,7 @@ class Fault(Record):
             case "raw_answer":
                 answer = Answer(0, self.body, raw=True)
             case _:
-                answer = Answer(0, lost=True, reset=self.reset)
+                answer = Answer(0, is_lost=True, reset=self.reset)
         return answer
 
     def _error(self, request_id: str) -> Answer:

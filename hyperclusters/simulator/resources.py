@@ -122,8 +122,8 @@ def remove(db: sqlite3.Connection, kind: str, resource_id: str = "") -> bool:
 def list_resources(db: sqlite3.Connection, kind: str, project_id: str = "") -> list[Any]:
     """All of one kind, of one project if given, oldest first."""
     rows = db.execute("SELECT content FROM resources WHERE kind = ? ORDER BY number", (kind,))
-    found = [KINDS[kind].model_validate_json(row["content"]) for row in rows]
-    return [each for each in found if project_id in {"", each.project_id}]
+    records = [KINDS[kind].model_validate_json(row["content"]) for row in rows]
+    return [each for each in records if project_id in {"", each.project_id}]
 
 
 def evaluate_capacity(db: sqlite3.Connection, project_id: str, names: dict[str, str]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
             return _plain(500, "the simulator failed; its log says why\n")
 
     def _send(self, answer: Answer) -> None:
-        if answer.lost or answer.raw:
+        if answer.is_lost or answer.raw:
             self.close_connection = True
             self.connection.sendall(answer.body)
             if answer.reset:
