@@ -50,7 +50,7 @@ class RulesForm(TeamModelForm):
             "longest_days": _("Longest access, in days"),
             "name_pattern": _("Cluster names"),
             "reason_required": _("A creation needs a reason"),
-            "approval_from": _("Approval needed from this cluster on"),
+            "approval_from": _("Approval from this number of clusters"),
         }
         help_texts = {
             "allows_open_ended": _(

@@ -73,7 +73,7 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
         approvers = creation.approvers()
         why_nobody = "" if approvers else no_approver_text(creation)
         return {
-            "approvers": approvers,
+            "approvers": ", ".join(each.username for each in approvers),
             "why_nobody": why_nobody,
             "may_approve": request.user in approvers,
             "typed": draft,
@@ -86,7 +86,7 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
         "candidates": [(each, found_at.get(each["id"])) for each in creation.candidates],
         "may_decide": may(request.user, Permission.DECIDE, creation.team),
         "typed": draft_for(request, f"{request.path}decide/"),
-        "deciders": who_can(Permission.DECIDE, creation.team),
+        "deciders": ", ".join(each.person.username for each in who_can(Permission.DECIDE, creation.team)),
     }
 
 
