@@ -86,12 +86,6 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
         )
         return creations.exclude(requested_by=person.pk).order_by("approval_at")
 
-    def makers(self) -> list[str]:
-        """The user names of the people who created clusters by these creations, in order."""
-        creations = self.filter(requested_by=models.OuterRef("pk"), state=State.CREATED)
-        makers = User.objects.filter(models.Exists(creations)).order_by("username")
-        return list(makers.values_list("username", flat=True))
-
     def failures_of(self, person: Reader) -> CreationQuerySet:
         """This person's attempts that made no cluster, newest first, but for those that they dismissed, or whose name
         was created later in the same project."""

@@ -38,6 +38,7 @@ from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.listing import MOST_COUNTED, number_text
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
 from hyperclusters.web.texts.notices import ending_grants, inbox, open_reviews
 
@@ -120,7 +121,8 @@ def _needs(person: User) -> dict[str, Any]:
         parts = queues(person)
         parts.pop(OPEN)  # waits for the cloud
         needs["to_close"] = FollowUp.objects.to_close(person).with_related()[:10]
-        needs["to_review"] = [(name, n) for name, part in parts.items() if (n := part.count())]
+        counts = {name: part.order_by()[:MOST_COUNTED].count() for name, part in parts.items()}
+        needs["to_review"] = [(name, n, number_text(n)) for name, n in counts.items() if n]
     return needs | {"needs_me": any(needs.values())}
 
 
