@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from hyperclusters.audit import people, search, triggers
+from hyperclusters.audit import people_events, search, triggers
 from hyperclusters.audit.chain import DOCUMENTS, PendingEvent, document
 from hyperclusters.audit.ledger import sanitize
 from hyperclusters.audit.models import ChainHead, Event
@@ -72,7 +72,7 @@ def _without_indexes() -> Iterator[None]:
         for index in Event._meta.indexes:
             editor.remove_index(Event, index)
         search.remove(apps, editor)
-        people.remove(apps, editor)
+        people_events.remove(apps, editor)
         if connection.vendor == "sqlite":
             triggers.remove_keeping(apps, editor)
             triggers.remove(apps, editor)
@@ -88,7 +88,7 @@ def _without_indexes() -> Iterator[None]:
             triggers.install(apps, editor)
             triggers.install_keeping(apps, editor)
     with connection.schema_editor(atomic=False) as editor:  # these are made while others write
-        people.install(apps, editor)
+        people_events.install(apps, editor)
     with connection.cursor() as cursor:
         cursor.execute(
             "VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"

@@ -344,7 +344,7 @@ if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Probes and scrapers reach the process directly, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
-CSRF_FAILURE_VIEW = "hyperclusters.web.shared.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "hyperclusters.web.shared.error_pages.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

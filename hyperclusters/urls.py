@@ -27,8 +27,8 @@ urlpatterns = [
     path("", include(unnamespaced_urls)),
 ]
 
-handler400 = "hyperclusters.web.shared.errors.bad_request"
-handler403 = "hyperclusters.web.shared.errors.permission_denied"
-handler404 = "hyperclusters.web.shared.errors.not_found"
-handler429 = "hyperclusters.web.shared.errors.too_many"  # allauth looks for it here
-handler500 = "hyperclusters.web.shared.errors.server_error"
+handler400 = "hyperclusters.web.shared.error_pages.bad_request"
+handler403 = "hyperclusters.web.shared.error_pages.permission_denied"
+handler404 = "hyperclusters.web.shared.error_pages.not_found"
+handler429 = "hyperclusters.web.shared.error_pages.too_many"  # allauth looks for it here
+handler500 = "hyperclusters.web.shared.error_pages.server_error"

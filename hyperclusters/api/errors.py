@@ -27,7 +27,7 @@ from hyperclusters.clusters.errors import (
     WrongName,
 )
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.web.shared.errors import database_unavailable, not_found, permission_denied
+from hyperclusters.web.shared.error_pages import database_unavailable, not_found, permission_denied
 from hyperclusters.web.shared.problems import problem
 from hyperclusters.web.texts.access import access_refusal
 from hyperclusters.web.texts.refusals import refusal

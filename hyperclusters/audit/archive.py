@@ -30,12 +30,12 @@ from .anchor_files import Rollback
 from .archive_files import verify_file, walk_file
 from .chain import TEXT, current_key, digest, to_jsonl
 from .chain_verifier import ChainPosition, ChainVerifier
-from .event_rows import ahead, differences, rows
 from .files import create
 from .findings import IntegrityIssue, IntegrityIssues
 from .fingerprints import with_contents
 from .ledger import Subject, record
 from .models import ChainHead, Event, ScheduledTask, Segment
+from .raw_rows import ahead, differences, rows
 from .segments import archived_through
 from .vocabulary import EventType, Outcome
 from .witnesses import compare_witnesses

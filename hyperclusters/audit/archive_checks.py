@@ -23,10 +23,10 @@ from .acknowledgements import acknowledgements, trustworthy
 from .archive_files import MANIFEST_AT_MOST, Unavailable, open_file, read_manifest, verify_open
 from .chain import GENESIS, digest, timestamp
 from .chain_verifier import ChainPosition
-from .event_rows import is_about_a_value, savepoint
 from .findings import IntegrityIssue, IntegrityIssues, IssueKind
 from .ledger import Person, Subject, record
 from .models import ChainHead, Event, Segment, SegmentCheck, SegmentCheckQuerySet
+from .raw_rows import is_about_a_value, savepoint
 from .readable import UNREADABLE, values
 from .results import sealing_key
 from .segments import archive_from

@@ -23,7 +23,7 @@ from django.db.models.lookups import Exact, In
 
 from .models import PAIRS, EventQuerySet
 from .models.event import TextIn
-from .people import by_people
+from .people_events import by_people
 from .search import LEAST, contains
 from .times import LATEST
 from .vocabulary import EventType

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import connection
 
 from .chain import COLUMNS, DOCUMENTS
-from .event_rows import AT_ONCE, column_texts, text_of
 from .findings import IntegrityIssue, IssueKind
+from .raw_rows import AT_ONCE, column_texts, text_of
 
 
 def with_contents(

@@ -8,8 +8,8 @@ from typing import TypeVar
 from django.db import DatabaseError
 
 from . import structure
-from .event_rows import is_about_a_definition, savepoint
 from .findings import IntegrityIssues, IssueKind
+from .raw_rows import is_about_a_definition, savepoint
 
 Answer = TypeVar("Answer")
 

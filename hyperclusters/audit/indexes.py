@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from . import people, search
+from . import people_events, search
 from .findings import IntegrityIssue, IntegrityIssues, IssueKind
 from .models import Event
 
@@ -33,9 +33,9 @@ def inspect(findings: IntegrityIssues, first: int, last: int, earlier: Iterable[
     if connection.vendor == "postgresql":
         by_index = {index.name: ORDER_QUERY + ", ".join(index.fields) for index in Event._meta.indexes}
         _compare(findings, by_index | {"audit_event_pkey": ORDER_QUERY + "seq"}, PLANS_TO_AVOID, first, last)
-        people_query = ORDER_QUERY.replace("ORDER BY", f"AND {people.PEOPLE_SQL} ORDER BY")
-        by_people = {name: f"{people_query}{columns}" for name, columns in people.INDEXES.items()}
-        _compare(findings, by_people, PLANS_TO_AVOID, first, last, people.PEOPLE_SQL)
+        people_query = ORDER_QUERY.replace("ORDER BY", f"AND {people_events.PEOPLE_SQL} ORDER BY")
+        by_people = {name: f"{people_query}{columns}" for name, columns in people_events.INDEXES.items()}
+        _compare(findings, by_people, PLANS_TO_AVOID, first, last, people_events.PEOPLE_SQL)
         by_search = {search.INDEX: f"{SEARCH_QUERY} AND {search.SEARCH_CONDITION}"}
         _compare(findings, by_search, AVOIDED_BY_SEARCH, first, last, search.SEARCH_CONDITION)
         return

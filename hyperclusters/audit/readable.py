@@ -11,8 +11,8 @@ from typing import Any
 from django.db import DatabaseError, models
 from django.db.models import Count
 
-from .event_rows import is_about_a_value, savepoint
 from .models import Event, EventQuerySet
+from .raw_rows import is_about_a_value, savepoint
 
 # What reading a value may raise besides database errors: not a text, not a time, not JSON, or too much of it.
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)

@@ -14,10 +14,10 @@ from django.db.models import QuerySet
 from . import clock
 from .acknowledgements import Acknowledgement, open_alarm
 from .chain import HeadLost, KeyMissing, current_key, digest, timestamp
-from .event_rows import is_about_a_value, savepoint
 from .findings import IntegrityIssue
 from .ledger import sanitize
 from .models import Verification
+from .raw_rows import is_about_a_value, savepoint
 from .readable import UNREADABLE
 from .witnesses import is_explained, rows_of_gone_events
 

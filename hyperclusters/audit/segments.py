@@ -10,9 +10,9 @@ from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
 from .chain_verifier import ChainPosition
-from .event_rows import is_about_a_value, savepoint
 from .findings import IntegrityIssues, IssueKind
 from .models import Segment
+from .raw_rows import is_about_a_value, savepoint
 from .readable import UNREADABLE
 
 UNREADABLE_RECORDS = "the records of archives"

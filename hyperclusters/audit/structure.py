@@ -1,7 +1,7 @@
 """Checks what surrounds the ledger's rows against the migrations: tables, columns, constraints, indexes, triggers.
 
-`catalogue` reads what the database has around every table of the ledger. The models, `people`, `search` and `triggers`
-say what must exist. What is missing, changed or not ours is a finding.
+`catalogue` reads what the database has around every table of the ledger. The models, `people_events`, `search` and
+`triggers` say what must exist. What is missing, changed or not ours is a finding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from . import people, triggers
+from . import people_events, triggers
 from .catalogue import Things, parts_of, plain, present
 from .models import Event
 from .search import INDEX, INDEX_SQL, TABLE_SQL
@@ -128,13 +128,14 @@ def _event_indexes() -> Things:
     indexes = {index.name: ", ".join(index.fields) for index in Event._meta.indexes}
     if connection.vendor == "sqlite":
         people_indexes = {
-            name: f"{columns} WHERE {people.PEOPLE_SQL}" for name, columns in people.INDEXES.items()
+            name: f"{columns} WHERE {people_events.PEOPLE_SQL}"
+            for name, columns in people_events.INDEXES.items()
         }
         return {("index", name): columns for name, columns in (indexes | people_indexes).items()}
     btree = "CREATE {} {} ON audit_event USING btree ({})"
     definitions = {name: btree.format("INDEX", name, columns) for name, columns in indexes.items()}
-    for name, columns in people.INDEXES.items():
-        definitions[name] = f"{btree.format('INDEX', name, columns)} WHERE {people.PEOPLE_SQL}"
+    for name, columns in people_events.INDEXES.items():
+        definitions[name] = f"{btree.format('INDEX', name, columns)} WHERE {people_events.PEOPLE_SQL}"
     definitions["audit_event_pkey"] = btree.format("UNIQUE INDEX", "audit_event_pkey", "seq")
     return {("index", name): sql for name, sql in (definitions | {INDEX: INDEX_SQL}).items()}
 

@@ -16,7 +16,13 @@ from django.db import DatabaseError, transaction
 from . import archive_checks, clock, indexes
 from .acknowledgements import Acknowledgement, acknowledgements, split_findings, trustworthy
 from .chain_verifier import END, ChainPosition, ChainVerifier
-from .event_rows import (
+from .findings import ENOUGH, IntegrityIssue, IntegrityIssues, IssueKind
+from .fingerprints import with_contents
+from .guards import attempt, inspect_structure
+from .integrity import NEW, WHOLE, is_whole_overdue
+from .ledger import Subject, record
+from .models import Event, Segment, Verification
+from .raw_rows import (
     LEAST,
     ahead,
     differences,
@@ -27,12 +33,6 @@ from .event_rows import (
     savepoint,
     without_number,
 )
-from .findings import ENOUGH, IntegrityIssue, IntegrityIssues, IssueKind
-from .fingerprints import with_contents
-from .guards import attempt, inspect_structure
-from .integrity import NEW, WHOLE, is_whole_overdue
-from .ledger import Subject, record
-from .models import Event, Segment, Verification
 from .readable import UNREADABLE
 from .results import (
     known_findings,

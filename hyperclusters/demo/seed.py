@@ -12,7 +12,7 @@ from hyperclusters.accounts.token_format import token_id
 from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
 from hyperclusters.demo.accounts import PEOPLE
-from hyperclusters.demo.history import History
+from hyperclusters.demo.past_month import History
 from hyperclusters.demo.simulated_cloud import SimulatedCloud
 
 DAYS = 30.0  # of history

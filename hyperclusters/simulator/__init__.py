@@ -2,8 +2,8 @@
 
 from .behaviours import Behaviours
 from .clusters import Network, SimulatedCluster
+from .grammar import BehaviourError
 from .journal import JournalEntry
-from .records import BehaviourError
 from .simulator import Simulator
 
 __all__ = ["BehaviourError", "Behaviours", "JournalEntry", "Network", "SimulatedCluster", "Simulator"]

@@ -6,10 +6,10 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from . import clusters, resources
-from .answers import Answer, json_answer, modelarts_error
 from .behaviours import Behaviours
 from .clusters import SimulatedCluster
 from .grammar import Call
+from .http_messages import Answer, json_answer, modelarts_error
 
 INVALID = "ModelArts.0104"
 NOT_FOUND = "ModelArts.6404"

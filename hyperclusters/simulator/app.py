@@ -9,11 +9,10 @@ from dataclasses import replace
 from email.utils import formatdate
 
 from . import api, behaviours, control, faults, gateway, journal, signature
-from .answers import NO_EFFECT, Answer
 from .cloud import Cloud
-from .fault_kinds import Fault
+from .faults import Fault
 from .grammar import Call, methods_of, read_call
-from .http_request import Request
+from .http_messages import NO_EFFECT, Answer, Request
 from .journal import JournalEntry
 
 OnRequest = Callable[[JournalEntry], None]

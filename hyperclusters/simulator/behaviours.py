@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .records import Record, Seconds, Whole
+from .grammar import Record, Seconds, Whole
 
 
 class Behaviours(Record):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import access_keys, behaviours, clusters, faults, journal, resources
+from . import behaviours, clusters, faults, gateway, journal, resources
 from .behaviours import Behaviours
 from .clusters import SimulatedCluster
 from .database import Database
@@ -35,7 +35,7 @@ class Cloud:
             return behaviours.change(db, changes)
 
     def add_fault(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a fault, see `fault_kinds`; returns the rule. Raises BehaviourError."""
+        """Add a fault, see `faults`; returns the rule. Raises BehaviourError."""
         with self.database.write() as db:
             return faults.add(db, content)
 
@@ -101,9 +101,9 @@ class Cloud:
     def add_key(self, access_key: str, secret_key: str, *, security_token: str = "") -> None:
         """Add or change a key; temporary with a security token."""
         with self.database.write() as db:
-            access_keys.put(db, access_key, secret_key, security_token)
+            gateway.put_key(db, access_key, secret_key, security_token)
 
     def remove_key(self, access_key: str) -> bool:
         """Remove a key; False if it was unknown."""
         with self.database.write() as db:
-            return access_keys.remove(db, access_key)
+            return gateway.remove_key(db, access_key)

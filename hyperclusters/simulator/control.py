@@ -1,19 +1,25 @@
-"""The control surface under /_simulator/, for this machine only: behaviours, faults, journal, clusters, resources."""
+"""The control surface under /_simulator/, for this machine only: behaviours, faults, journal, clusters, resources, and help."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import page, resources
-from .answers import JSON_TYPE, Answer, json_answer
+from jinja2 import Template
+
+from . import resources
+from .behaviours import Behaviours
 from .cloud import Cloud
-from .http_request import Request
-from .records import ClusterType, Name, ProjectId, Record, SubnetId
+from .faults import KINDS, MATCHERS, Fault
+from .grammar import CALLS, ClusterType, Name, ProjectId, Record, SubnetId
+from .http_messages import JSON_TYPE, Answer, Request, json_answer
 
 ROOT = "/_simulator"
 NO_CONTENT = Answer(HTTPStatus.NO_CONTENT)
+RECENT_ROWS = 50
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -64,8 +70,33 @@ def _route(cloud: Cloud, request: Request) -> Answer:
 
 
 def _show_help(cloud: Cloud, request: Request, _: str) -> Answer:
-    html = page.render(request.header("host"), cloud.behaviours(), cloud.faults(), cloud.journal())
+    """The page of every call, behaviour and fault, the current settings, commands, and the last requests."""
+    template = Template((Path(__file__).parent / "page.html").read_text(), autoescape=True)
+    state = cloud.behaviours()
+    recent = [entry.as_json() for entry in cloud.journal()[: -RECENT_ROWS - 1 : -1]]
+    html = template.render(
+        root=f"http://{request.header('host')}{ROOT}",
+        calls=[
+            (kind, f"{call.method} {call.path}", ", ".join(call.content.model_fields))
+            for kind, call in CALLS.items()
+        ],
+        switches=[
+            (name, json.dumps(getattr(state, name)), field.description)
+            for name, field in Behaviours.model_fields.items()
+        ],
+        rules=[[json.dumps(rule)] for rule in cloud.faults()],
+        kinds=[
+            *((kind, meaning, _parameters(names)) for kind, (meaning, names) in KINDS.items()),
+            ("every fault", "", _parameters(MATCHERS)),
+        ],
+        heads=list(recent[0]) if recent else [],
+        entries=[list(entry.values()) for entry in recent],
+    )
     return Answer(HTTPStatus.OK, html.encode(), (("Content-Type", "text/html; charset=utf-8"),))
+
+
+def _parameters(names: Sequence[str]) -> str:
+    return "; ".join(f"{name}: {Fault.model_fields[name].description}" for name in names)
 
 
 def _show_switches(cloud: Cloud, _: Request, __: str) -> Any:

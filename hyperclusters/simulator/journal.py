@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from .answers import NO_EFFECT
+from .http_messages import NO_EFFECT
 
 PENDING = "pending"
 

@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .grammar import TraceQuery
-from .records import ProjectId, Record, Whole
+from .grammar import ProjectId, Record, TraceQuery, Whole
 
 
 class Resource(Record):

@@ -12,9 +12,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from .answers import Answer
 from .app import Application
-from .http_request import MAX_BODY, Request
+from .http_messages import MAX_BODY, Answer, Request
 
 HOST = "127.0.0.1"
 IDLE_SECONDS = 75.0

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from .grammar import read_query
-from .http_request import Request
+from .http_messages import Request
 
 ALGORITHM = "SDK-HMAC-SHA256"
 REQUIRED_HEADERS = frozenset({"host", "x-sdk-date"})

@@ -85,17 +85,13 @@ class Simulator(Cloud):
             self.server.resume()
 
     def fault(self, fault: str, call: str = "any", **parameters: Any) -> None:
-        """Add a fault, see `fault_kinds`: `fault("lost_answer", "create", times=1)`. Raises BehaviourError."""
+        """Add a fault, see `faults`: `fault("lost_answer", "create", times=1)`. Raises BehaviourError."""
         self.add_fault({"fault": fault, "call": call, **parameters})
 
     def add_hyperinstance(self, project_id: str, name: str, cluster_id: str, **fields: Any) -> Resource:
         """Add a supernode that refers to a cluster."""
         facts = {"project_id": project_id, "name": name, "hps_cluster_id": cluster_id or None}
         return self.add_resource("hyperinstances", {**facts, **fields})
-
-    def remove_hyperinstance(self, item: Resource) -> bool:
-        """Remove a supernode; False if it is not there."""
-        return self.remove_resources("hyperinstances", item.id)
 
     def add_group(self, project_id: str, name: str, cluster_id: str) -> None:
         """Add a group that refers to a cluster."""

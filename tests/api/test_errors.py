@@ -30,8 +30,7 @@ from hyperclusters.api.views import CODES
 from hyperclusters.clusters import creations as creation_services
 from hyperclusters.clusters import deletions as deletion_services
 from hyperclusters.clusters import quotas
-from hyperclusters.web.shared import errors as shared_errors
-from hyperclusters.web.shared import problems
+from hyperclusters.web.shared import error_pages, problems
 from tests.api.client import Api, issue
 from tests.conftest import People, Projects, submit_creation
 
@@ -78,8 +77,8 @@ def raised() -> set[str]:
 
 def literal() -> set[str]:
     """The codes in calls of `problem`."""
-    codes = set(shared_errors.CODES.values())
-    for module in (*ENDPOINTS, errors, problems, shared_errors):
+    codes = set(error_pages.CODES.values())
+    for module in (*ENDPOINTS, errors, problems, error_pages):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "problem":
                 codes |= texts(node.args[2])
@@ -189,7 +188,7 @@ def test_an_error_reads_and_says_nothing_that_only_a_page_shows(
     foreign, vera = submit_creation(people.ada, projects.vision), Api(issue(people.vera))
     mallory = Api(issue(people.mallory))
     for name in ("who_helps", "ended_grants"):
-        monkeypatch.setattr(shared_errors, name, None)
+        monkeypatch.setattr(error_pages, name, None)
     assert mallory.get(f"/creations/{foreign.pk}").status_code == 404
     assert vera.post(f"/creations/{foreign.pk}/withdraw").status_code == 403
     assert vera.get("/audit/events").status_code == 403

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from hyperclusters.audit import triggers
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, GENESIS, digest
-from hyperclusters.audit.event_rows import NUMBERS
+from hyperclusters.audit.raw_rows import NUMBERS
 
 NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 Act = Callable[[], None]

@@ -22,9 +22,9 @@ from hyperclusters.audit import (
     archive,
     archive_files,
     clock,
-    event_rows,
     integrity,
     keys,
+    raw_rows,
     tasks,
     verification,
 )
@@ -413,11 +413,11 @@ def test_nothing_is_archived_that_might_still_be_an_alert(database: None, tmp_pa
     assert archived(tmp_path).last == 5
 
 
-@pytest.mark.parametrize("at_once", [2, event_rows.AT_ONCE])
+@pytest.mark.parametrize("at_once", [2, raw_rows.AT_ONCE])
 def test_g21_of_two_archive_runs_at_once_one_moves_the_events_and_the_other_says_so(
     at_once: int, database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_rows, "AT_ONCE", at_once)
+    monkeypatch.setattr(raw_rows, "AT_ONCE", at_once)
     noted(9)
     others: list[Any] = []
 
@@ -449,7 +449,7 @@ def test_g21_archiving_during_a_verification_raises_no_false_alarm(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(event_rows, "AT_ONCE", 2)
+    monkeypatch.setattr(raw_rows, "AT_ONCE", 2)
     noted(1)
     verified()
     noted(9)

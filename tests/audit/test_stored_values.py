@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from hyperclusters.audit import anchors, integrity, structure, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
 from hyperclusters.audit.chain_verifier import END, ChainPosition
-from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.raw_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.search import sqlite_words
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
@@ -233,7 +233,7 @@ def test_g40_what_has_no_number_is_named(number: Any, ledger: None) -> None:
 def test_g40_two_rows_with_one_number_are_named(
     copies: int, ledger: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hyperclusters.audit.event_rows.AT_ONCE", 5)  # the copies stand at the end of a batch
+    monkeypatch.setattr("hyperclusters.audit.raw_rows.AT_ONCE", 5)  # the copies stand at the end of a batch
     with without_a_key():
         for _ in range(copies):
             mallory.put(mallory.row(5))

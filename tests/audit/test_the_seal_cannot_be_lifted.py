@@ -13,7 +13,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from hyperclusters.audit import anchors, archive, clock, indexes, integrity, people, structure, verification
+from hyperclusters.audit import (
+    anchors,
+    archive,
+    clock,
+    indexes,
+    integrity,
+    people_events,
+    structure,
+    verification,
+)
 from hyperclusters.audit.chain_verifier import END, NUMBERS_REUSED
 from hyperclusters.audit.findings import IntegrityIssue, IntegrityIssues, IssueKind
 from hyperclusters.audit.fingerprints import raw_fingerprint
@@ -275,7 +284,7 @@ def test_g40_what_was_changed_around_the_rows_is_named(
 
 
 @on_postgresql
-@pytest.mark.parametrize("index", ["audit_event_pkey", INDEX, *people.INDEXES, *(index.name for index in Event._meta.indexes)])  # fmt: skip
+@pytest.mark.parametrize("index", ["audit_event_pkey", INDEX, *people_events.INDEXES, *(index.name for index in Event._meta.indexes)])  # fmt: skip
 def test_g40_an_index_that_loses_an_event_is_named(index: str, ledger: None) -> None:
     off = f"UPDATE pg_index SET indisready = %s WHERE indexrelid = '{index}'::regclass"
     values = mallory.row(5)

@@ -93,7 +93,7 @@ def test_supernodes_and_groups_are_listed_with_the_clusters_they_refer_to(
     assert [row["name"] for row in rows(other)] == ["node-2"]
     assert (ecs.inside, ecs.reports_inside, cluster.empty_since) == (None, False, None)
     assert listing().inside_listed_at is not None
-    cloud.simulator.remove_hyperinstance(node)
+    cloud.simulator.remove_resources("hyperinstances", node.id)
     refresh()
     assert [row["name"] for row in rows(Cluster.objects.get(pk=cluster.pk))] == ["pool"]
 
@@ -106,7 +106,7 @@ def test_a_cluster_is_empty_since_the_first_list_that_shows_it(cluster: Cluster,
     assert Cluster.objects.get(pk=cluster.pk).empty_since == since
     node = cloud.simulator.add_hyperinstance(VISION_ID, "node-1", cluster.cluster_id)
     refresh()
-    cloud.simulator.remove_hyperinstance(node)
+    cloud.simulator.remove_resources("hyperinstances", node.id)
     refresh()
     again = Cluster.objects.get(pk=cluster.pk).empty_since
     assert since is not None

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from hyperclusters.simulator import Behaviours, Simulator
-from hyperclusters.simulator.fault_kinds import KINDS, MATCHERS, GarbageKind
+from hyperclusters.simulator.faults import KINDS, MATCHERS, GarbageKind
 from tests.simulator.simulator_caller import PROJECT, Caller
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from hyperclusters.simulator import Simulator
-from hyperclusters.simulator.http_request import Request
+from hyperclusters.simulator.http_messages import Request
 from hyperclusters.simulator.signature import sign
 from tests.simulator.simulator_caller import PROJECT, Caller, collection, sdk_date
 

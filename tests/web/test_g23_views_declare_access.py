@@ -34,7 +34,7 @@ urlpatterns = [
     path("declared/", declared),
     path("inner/", include(([path("undeclared/", undeclared, name="forgotten")], "inner"))),
 ]
-handler500 = "hyperclusters.web.shared.errors.server_error"
+handler500 = "hyperclusters.web.shared.error_pages.server_error"
 
 
 def test_g23_a_view_without_a_declaration_answers_nobody(as_: SignIn, settings: Any) -> None:

@@ -12,8 +12,8 @@ from django.db import connection
 
 from hyperclusters.audit import alerts, push, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS
-from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.models import Event, ScheduledTask
+from hyperclusters.audit.raw_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.visits import forget_visits
 from hyperclusters.clusters import metrics
 from hyperclusters.clusters.models import Creation

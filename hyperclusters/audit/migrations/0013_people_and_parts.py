@@ -6,7 +6,7 @@ from django.apps.registry import Apps
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from hyperclusters.audit import people, search
+from hyperclusters.audit import people_events, search
 
 
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -14,7 +14,7 @@ def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     online = schema_editor.connection.vendor == "postgresql"
     if online:
         schema_editor.execute("SET lock_timeout = 0")
-    people.install(apps, schema_editor)
+    people_events.install(apps, schema_editor)
     search.replace(apps, schema_editor)
     if online:
         schema_editor.execute("RESET lock_timeout")
@@ -24,4 +24,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies: ClassVar = [("audit", "0012_one_lease")]
 
-    operations: ClassVar = [migrations.RunPython(install, people.remove)]
+    operations: ClassVar = [migrations.RunPython(install, people_events.remove)]

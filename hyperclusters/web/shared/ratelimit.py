@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from hyperclusters.web.shared.errors import too_many
+from hyperclusters.web.shared.error_pages import too_many
 
 View = Callable[..., Any]
 FORGET_ABOVE = 10_000  # people and acts; those who may begin anew anyway are forgotten then

@@ -18,7 +18,7 @@ from hyperclusters.audit.segments import archives_between
 from hyperclusters.web.audit.chart import count
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
-from hyperclusters.web.shared.errors import busy
+from hyperclusters.web.shared.error_pages import busy
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import is_post, rate_limit

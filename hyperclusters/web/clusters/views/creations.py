@@ -24,7 +24,7 @@ from hyperclusters.statements import Slot, count
 from hyperclusters.web.clusters.activity import timeline_context
 from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
-from hyperclusters.web.shared.errors import never_recorded, not_recorded
+from hyperclusters.web.shared.error_pages import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, posted_text, render_page, wants_fragment
 from hyperclusters.web.texts.approvals import no_approver_text
 from hyperclusters.web.texts.follow_ups import follow_up_state

@@ -17,7 +17,7 @@ from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.clusters.views.cluster import cluster_page, visible_cluster
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.errors import after_lost_commit
+from hyperclusters.web.shared.error_pages import after_lost_commit
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_text, render_page
 from hyperclusters.web.texts.refusals import refusal
 

@@ -19,7 +19,7 @@ from hyperclusters.web.clusters.preview import preview
 from hyperclusters.web.clusters.project_choices import ProjectChoices
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
-from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
+from hyperclusters.web.shared.error_pages import after_lost_commit, not_recorded
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, as_uuid
 from hyperclusters.web.texts.access import ended_grants
 from hyperclusters.web.texts.refusals import refusal, rule_broken
