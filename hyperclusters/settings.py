@@ -239,7 +239,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
             "loaders": [("django.template.loaders.cached.Loader", _loaders)],
-            "libraries": {"lucide": "hyperclusters.web.shared.icons"},
+            "libraries": {"lucide": "hyperclusters.web.templatetags.hyperclusters_tags"},
             "context_processors": [
                 "hyperclusters.version",
                 "django.template.context_processors.request",

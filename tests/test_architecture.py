@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "urls": {"web", "api"},
     "wsgi": set(),
 }
-PURE = {"modelarts.codes", "modelarts.grammar", "modelarts.builders", "modelarts.types"}
+PURE = {"modelarts.codes", "modelarts.grammar", "modelarts.types"}
 CALLS_OUT = {"httpx", "requests", "urllib.request", "http.client", "socket"}
 TRUSTED_MARKUP = ("mark_safe", "SafeString", "SafeText", "format_html", "allow_lazy_html")
 

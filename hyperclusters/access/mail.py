@@ -34,7 +34,7 @@ from .approval_mails import approval_mail, creations, decision_mail
 from .layers import stages
 from .mail_parts import Text, addresses, link
 from .models import AccessRequest, AccessReview, Grant, Invitation, OutgoingMail, RequestState, Team, User
-from .models.outgoing_mail import TRIES, pause
+from .models.notification import PAUSES, TRIES
 from .permissions import Permission, platform_admins, who_can
 from .review_reminders import REMINDERS, Reminder
 
@@ -67,7 +67,7 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
         mine = OutgoingMail.objects.filter(pk=mail.pk, lease_holder=holder)
         mail.tries += 1
         # Before it is sent, so that a mail that kills its worker waits and comes to an end as well.
-        mine.update(tries=mail.tries, run_after=clock.now() + pause(mail.tries))
+        mine.update(tries=mail.tries, run_after=clock.now() + PAUSES[mail.tries])
         try:
             count += _send(mail)
         except (OSError, ValueError) as error:

@@ -24,7 +24,7 @@ from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from .callers import read_session
+from .backends import read_session
 from .models import Session
 
 HALF_WAY = "account_login"  # where allauth keeps a sign-in that lacks its second step

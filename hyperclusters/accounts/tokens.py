@@ -22,7 +22,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from . import lockout
-from .callers import read_token
+from .backends import read_token
 from .company import confirmation_ends_at
 from .models import ApiToken, Scope
 from .token_format import generate_token, token_id

@@ -36,7 +36,7 @@ from hyperclusters.modelarts import (
 
 from .credentials import UnusableKey, seal, unseal
 from .models import KeyKind, Project, ProjectLookup
-from .models.lookup import LIFETIME
+from .models.requested_read import LIFETIME
 from .operations.facts import LEFT_OUT, answer_facts, error_fields
 from .operations.transitions import wake_workers
 from .projects import NOT_LISTED, checked_key, connect_project

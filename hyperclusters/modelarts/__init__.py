@@ -5,7 +5,6 @@ with Client(endpoint="https://…", project_id="…", credentials=Credentials("�
     print(answer.value.id, answer.exchange.request_id)
 """
 
-from hyperclusters.modelarts.builders import create_request, delete_request, list_request, show_request
 from hyperclusters.modelarts.classification import proves_absence
 from hyperclusters.modelarts.client import Client
 from hyperclusters.modelarts.codes import CodeMeaning, meaning_of
@@ -31,12 +30,16 @@ from hyperclusters.modelarts.grammar import (
     PROJECT_ID_PATTERN,
     SUBNET_ID_PATTERN,
     canonical_id,
+    create_request,
+    delete_request,
     is_endpoint,
     is_header_safe,
     is_name,
     is_project_id,
     is_safe_id,
     is_subnet_id,
+    list_request,
+    show_request,
 )
 from hyperclusters.modelarts.metadata import MetadataError, TemporaryKey, fetch_key
 from hyperclusters.modelarts.projects import CloudProject, ProjectClient

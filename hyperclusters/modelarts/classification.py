@@ -11,9 +11,8 @@ from http import HTTPStatus
 from typing import Final
 
 from hyperclusters.modelarts import codes, errors
-from hyperclusters.modelarts.complaints import Complaint, complaint
+from hyperclusters.modelarts.complaints import Complaint, complaint, printable
 from hyperclusters.modelarts.parsing import http_date
-from hyperclusters.modelarts.safetext import printable
 from hyperclusters.modelarts.transport import RawResponse
 from hyperclusters.modelarts.types import Exchange, Request
 

@@ -8,11 +8,10 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from hyperclusters.modelarts import builders, complaints, grammar, parsing, signing
+from hyperclusters.modelarts import complaints, grammar, parsing, signing
 from hyperclusters.modelarts.classification import classify, proves_absence
+from hyperclusters.modelarts.complaints import named_ids, printable, redact
 from hyperclusters.modelarts.errors import ModelArtsError, NotFound, Unavailable
-from hyperclusters.modelarts.named_ids import named_ids
-from hyperclusters.modelarts.safetext import printable, redact
 from hyperclusters.modelarts.transport import MAX_BODY, RawResponse, Transport
 from hyperclusters.modelarts.types import (
     Answer,
@@ -73,12 +72,12 @@ class Client:
         http: Transport | None = None,
         on_call: OnCall | None = None,
     ) -> None:
-        builders.check("endpoint", endpoint, grammar.is_endpoint)
+        grammar.check("endpoint", endpoint, grammar.is_endpoint)
         if self.needs_project:
-            builders.check("project_id", project_id, grammar.is_project_id)
-        builders.check("access_key", credentials.access_key, grammar.is_header_safe)
-        builders.check("secret_key", credentials.secret_key, grammar.is_header_safe)
-        builders.check("security_token", credentials.security_token or "-", grammar.is_header_safe)
+            grammar.check("project_id", project_id, grammar.is_project_id)
+        grammar.check("access_key", credentials.access_key, grammar.is_header_safe)
+        grammar.check("secret_key", credentials.secret_key, grammar.is_header_safe)
+        grammar.check("security_token", credentials.security_token or "-", grammar.is_header_safe)
         self.endpoint = endpoint.lower()
         self.project_id = project_id
         self._credentials = credentials
@@ -104,14 +103,14 @@ class Client:
 
         `signed_at`: an aware time to sign with as it is, for a caller that stores it before sending.
         """
-        request = builders.create_request(
+        request = grammar.create_request(
             project_id=self.project_id, name=name, type=type, subnet_id=subnet_id
         )
         return self._call(request, partial(parsing.read_created, name=name), signed_at=signed_at)
 
     def list(self, *, type: ClusterType) -> Answer[tuple[HyperCluster, ...]]:  # noqa: A002 - the vendor's name
         """Every hyper cluster of this type; a list that is cut or has a bad row is `Unavailable`."""
-        request = builders.list_request(project_id=self.project_id, type=type)
+        request = grammar.list_request(project_id=self.project_id, type=type)
         try:
             return self._call(request, parsing.read_clusters, max_body=self._list_limit)
         except NotFound as error:
@@ -127,7 +126,7 @@ class Client:
         cut, has an unreadable row, has rows without any reference field or is an error of any kind, "not found"
         included, raises.
         """
-        request = builders.occupants_request(project_id=self.project_id, kind=kind)
+        request = grammar.occupants_request(project_id=self.project_id, kind=kind)
         try:
             return self._call(request, partial(parsing.read_occupants, kind=kind), max_body=self._list_limit)
         except NotFound as error:
@@ -139,12 +138,12 @@ class Client:
         Path and fields are those of the vendor's SDK. What an answer is based on, how long it stays true and what an
         empty one means are not documented. More than 500 rows, or 1 MiB, raise.
         """
-        request = builders.capacity_request(project_id=self.project_id, cluster_id=cluster_id)
+        request = grammar.capacity_request(project_id=self.project_id, cluster_id=cluster_id)
         return self._call(request, partial(parsing.read_capacities, cluster_id=cluster_id))
 
     def show(self, *, cluster_id: str, type: ClusterType) -> Answer[HyperCluster]:  # noqa: A002 - the vendor's name
         """One hyper cluster."""
-        request = builders.show_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
+        request = grammar.show_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
         return self._call(request, partial(parsing.read_shown, cluster_id=cluster_id))
 
     def delete(
@@ -155,7 +154,7 @@ class Client:
         signed_at: datetime | None = None,
     ) -> Answer[None]:
         """Delete a hyper cluster and its configuration permanently. `signed_at` as in `create`."""
-        request = builders.delete_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
+        request = grammar.delete_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
         return self._call(request, parsing.read_nothing, success_status=204, signed_at=signed_at)
 
     def close(self) -> None:

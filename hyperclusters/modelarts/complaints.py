@@ -1,16 +1,21 @@
-"""Reads error bodies in any encoding and shape. Nothing here raises, and everything is safe to store."""
+"""Reads error bodies in any encoding and shape, and the IDs that an answer names, readable or not.
+
+Nothing here raises, and everything is safe to store, log and show: the cloud's text is data and may be hostile.
+"""
 
 import codecs
 import html
 import json
 import re
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.codes import VENDOR_CODE, meaning_of
-from hyperclusters.modelarts.safetext import printable, redact
 
 MESSAGE_LIMIT = 500
 CODE_LIMIT = 64
@@ -25,6 +30,19 @@ _REQUEST_ID_KEYS = ("request_id", "requestId")
 _SECRET_NAME = re.compile(r"token|secret|passw|key|auth|sign|cookie|credential", re.IGNORECASE)
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MARKUP_LIMIT = 4096  # characters; the pattern's time grows with the square of this
+# The caller's rights, encrypted for the vendor: long, and useless here.
+_AUTHORIZATION_MESSAGE = re.compile(r'("encoded_authorization_message"\s*:\s*")[^"]*')
+_SHORTEST_SECRET = 4  # a shorter secret would be redacted everywhere and hide nothing
+_MOST_IDS = 20  # kept of one answer; each may be asked for
+_UNPACKED_LIMIT = 65_536  # bytes of a packed answer that are searched
+_NAMED_ID = re.compile(
+    r'"(?:(?:(?:hyper|hps)[-_]?)?cluster[-_]?)?id"\s*:\s*(?:"([^"]*)"|(\d+)(?![\d.e]))',
+    re.ASCII | re.IGNORECASE,
+)
+_ANY_UUID = re.compile(
+    r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.ASCII | re.IGNORECASE
+)
+_SUBNET_ID = re.compile(r'"hyper_cluster_subnet_id"\s*:\s*"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +180,48 @@ def _plain(text: str) -> str:
 
 def _safe(text: str, limit: int, secrets: tuple[str, ...]) -> str:
     return printable(redact(text, secrets), limit)
+
+
+def printable(text: str, limit: int) -> str:
+    """The text, unprintable characters as escapes (`\\n`, `\\x00`, `\\u202e`), cut to `limit` characters.
+
+    That covers controls, NUL and lone surrogates, which PostgreSQL refuses, and direction overrides, which
+    would let an answer rewrite the line that it is shown in.
+    """
+    text = text[:limit]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)[:limit]
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets, as they are or as JSON may escape them, and the encoded message."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***").replace(secret.replace("/", "\\/"), "***")
+    return _AUTHORIZATION_MESSAGE.sub(r"\1***", text)
+
+
+def named_ids(body: bytes, location: str = "", *, in_words: bool = True) -> tuple[str, ...]:
+    """The usable IDs in an answer's body or `Location`, UUIDs in lower case, in order, at most 20.
+
+    Anywhere in the body: one that is cut, wrapped, packed, contradictory or not JSON can still name a cluster.
+    `in_words`: IDs that are no UUIDs count, and where no UUID is called an ID, every UUID of the body but those of subnets may be one.
+    """
+    text = _unpack(body).decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
+    with suppress(ValueError, RecursionError):
+        text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
+    is_usable = grammar.is_safe_id if in_words else grammar.is_cluster_id
+    ids = [value for pair in _NAMED_ID.findall(text) if is_usable(value := "".join(pair).strip())]
+    ids += _ANY_UUID.findall(location)
+    if in_words and not any(map(_ANY_UUID.fullmatch, ids)):
+        ids += _ANY_UUID.findall(_SUBNET_ID.sub("", text))
+    return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]
+
+
+def _unpack(body: bytes) -> bytes:
+    """What gzip or deflate packed, up to a limit; other bodies as they are."""
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, _UNPACKED_LIMIT)
+    except zlib.error:
+        return body

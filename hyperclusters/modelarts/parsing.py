@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from hyperclusters.modelarts import grammar
-from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS
-from hyperclusters.modelarts.safetext import printable
+from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS, printable
 from hyperclusters.modelarts.types import Capacity, HyperCluster, Network, Occupant, OccupantKind
 
 _MOST_CAPACITIES = 500  # rows of one answer

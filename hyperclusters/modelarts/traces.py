@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from hyperclusters.modelarts import builders, grammar, parsing
+from hyperclusters.modelarts import grammar, parsing
 from hyperclusters.modelarts.client import Client
 from hyperclusters.modelarts.types import Answer, Request
 
@@ -62,9 +62,9 @@ def traces_request(
     *, project_id: str, since: datetime, until: datetime, resource_id: str, resource_name: str
 ) -> Request:
     """The GET of traces. Raises `InvalidRequest`."""
-    builders.check("project_id", project_id, grammar.is_project_id)
+    grammar.check("project_id", project_id, grammar.is_project_id)
     field, value = ("resource_id", resource_id) if resource_id else ("resource_name", resource_name)
-    builders.check(field, value, lambda text: isinstance(text, str) and text != "" and text.isprintable())
+    grammar.check(field, value, lambda text: isinstance(text, str) and text != "" and text.isprintable())
     query = {
         "trace_type": "system",
         "limit": str(MOST_TRACES),

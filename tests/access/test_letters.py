@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests, invitations, mail
 from hyperclusters.access.models import AccessRequest, Grant, OutgoingMail, Role
-from hyperclusters.access.models.outgoing_mail import TRIES
+from hyperclusters.access.models.notification import TRIES
 from hyperclusters.access.services import end_grant, grant
 from tests.conftest import People
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import active_grants, limit_to_team, person_in_context, read_once
 from hyperclusters.access.services import end_grant, grant
-from hyperclusters.accounts.callers import read_session, read_token
+from hyperclusters.accounts.backends import read_session, read_token
 from hyperclusters.accounts.models import ApiToken, Scope, Session
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.accounts.tokens import create_token

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyperclusters.modelarts import Client, ClusterType, Network, Unavailable
-from hyperclusters.modelarts.named_ids import named_ids
+from hyperclusters.modelarts.complaints import named_ids
 from hyperclusters.modelarts.parsing import MalformedError, read_clusters
 from tests.modelarts.cloud import (
     CLUSTER,

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperclusters.modelarts import is_safe_id
-from hyperclusters.modelarts.complaints import complaint
+from hyperclusters.modelarts.complaints import complaint, printable, redact
 from hyperclusters.modelarts.parsing import MalformedError, read_clusters, read_created
-from hyperclusters.modelarts.safetext import printable, redact
 from tests.modelarts.cloud import NAME, as_json
 
 

@@ -19,9 +19,9 @@ from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.deletion import DELETIONS
 from hyperclusters.clusters.operations.facts import answer_facts, error_fields
 from hyperclusters.modelarts import Exchange, ModelArtsError, Proof, create_request
-from hyperclusters.modelarts.builders import delete_request, list_request
 from hyperclusters.modelarts.classification import classify
 from hyperclusters.modelarts.codes import MEANINGS
+from hyperclusters.modelarts.grammar import delete_request, list_request
 from hyperclusters.modelarts.transport import RawResponse
 from hyperclusters.modelarts.types import ClusterType, Request
 from hyperclusters.web.audit.event_rows import rows

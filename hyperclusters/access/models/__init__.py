@@ -1,11 +1,9 @@
 """People, teams, grants, requests, reviews, invitations, and the mails and messages about them."""
 
-from .access_request import AccessRequest, RequestState
+from .access_request import AccessRequest, Invitation, RequestState
 from .access_review import AccessReview, Decision, GrantReview, ReviewState
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role
-from .invitation import Invitation
-from .notification import Message, MessageKind, MessageState, NotificationTarget, Service
-from .outgoing_mail import OutgoingMail
+from .notification import Message, MessageKind, MessageState, NotificationTarget, OutgoingMail, Service
 from .person import User
 from .team import Team
 

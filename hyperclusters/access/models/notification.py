@@ -1,11 +1,14 @@
-"""Chats that get messages, and the messages that wait to be sent to them."""
+"""Chats that get messages, and the messages and mails that wait to be sent."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
@@ -19,6 +22,9 @@ FIRST_PAUSE = timedelta(seconds=30)  # after a failure, then twice as long each 
 LONGEST_PAUSE = timedelta(hours=1)
 FAILURES_TO_TELL = 5  # failures in a row after which people are told: a quarter of an hour
 LEASE = timedelta(minutes=2)  # for one message, which may take seconds
+TRIES = 11  # of a mail, over three and a half days
+# How long it waits after so many tries: five minutes after the first, then twice as long each time.
+PAUSES = [timedelta(minutes=5) * (1 << max(tries - 1, 0)) for tries in range(TRIES + 1)]
 
 
 class Service(models.TextChoices):
@@ -185,3 +191,37 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key} to {self.target_id}"
+
+
+class OutgoingMailQuerySet(LeasedQuerySet["OutgoingMail"]):
+    def lease_length(self) -> timedelta:
+        """For one mail, whose server may let each step of the conversation wait for the time-out."""
+        return timedelta(seconds=10 * settings.EMAIL_TIMEOUT)
+
+    def is_time(self) -> Q:
+        """Whether a mail's pause, which grows with its tries, is over."""
+        return reduce(or_, [Q(clock.due("run_after", PAUSES[tries]), tries=tries) for tries in range(TRIES)])
+
+
+class OutgoingMail(LeaseModel):
+    """A mail to one address, about one row; deleted once the mail server has it. The text is written when it is sent."""
+
+    kind = models.CharField(max_length=16)  # the row's field that says that the mail was queued
+    about = models.CharField(max_length=36)  # that row's primary key
+    address = models.EmailField()
+    tries = models.PositiveIntegerField(default=0)
+    lease_holder = models.CharField(max_length=32, blank=True, db_default="")
+
+    FORMER_ADDRESS = "former_address"  # the kind that tells an address that it no longer belongs to a person
+    ALERT = "alert"  # about an event of the audit
+    objects = OutgoingMailQuerySet.as_manager()
+
+    class Meta:
+        db_table = "access_letter"
+        ordering = ["run_after", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "about", "address"], name="letter_once_an_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.about} to {self.address}"

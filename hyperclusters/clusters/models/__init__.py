@@ -1,16 +1,14 @@
 """Projects, the inventory, creations and deletions."""
 
-from .connection import ConnectionTest, Diagnosis
 from .counter import CallCounter, RequestCounter, TimedCounter
 from .creation import EVIDENCE_RANK, UNRESOLVED_STATES, Approval, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .follow_up import EntryKind, FollowUp, FollowUpEntry
-from .inquiry import Inquiry, InquiryKind
 from .inventory import Cluster, ClusterListing, Network
-from .lookup import ProjectLookup
 from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
 from .report import MonthlyReport
+from .requested_read import ConnectionTest, Diagnosis, Inquiry, InquiryKind, ProjectLookup
 from .review import Judgement, Review
 
 __all__ = [

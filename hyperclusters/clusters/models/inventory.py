@@ -19,8 +19,8 @@ from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
 
-from .inquiry import Inquiry, InquiryKind
 from .project import KEY_PAUSE
+from .requested_read import Inquiry, InquiryKind
 
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
 

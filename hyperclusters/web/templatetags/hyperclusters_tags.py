@@ -3,7 +3,7 @@
 import json
 from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from lucide.templatetags.lucide import lucide as draw
 
 from hyperclusters.accounts.models import Scope
 from hyperclusters.clusters.models import Creation
@@ -27,6 +28,7 @@ from hyperclusters.web.texts.causes import cloud_message, cloud_words
 from hyperclusters.web.texts.grants import day, last_day
 from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text
 
+register = template.Library()
 register = template.Library()
 
 
@@ -206,3 +208,14 @@ _CREATION = {
     "when": when,
     "exact": exact,
 }
+
+
+@register.simple_tag
+def lucide(name: str, *, size: int = 24, **attributes: object) -> str:
+    """`{% lucide "copy" size=13 class="i" aria_hidden="true" %}`, as the library has it."""
+    return _svg(name, size, tuple(attributes.items()))
+
+
+@cache
+def _svg(name: str, size: int, attributes: tuple[tuple[str, object], ...]) -> str:
+    return draw(name, size=size, **dict(attributes))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Evidence
-from hyperclusters.clusters.models.connection import Diagnosis
+from hyperclusters.clusters.models.requested_read import Diagnosis
 from hyperclusters.web.texts.access import REFUSALS as ACCESS_REFUSALS
 from hyperclusters.web.texts.approvals import OBJECTIONS
 from hyperclusters.web.texts.causes import CAUSES, cause_of

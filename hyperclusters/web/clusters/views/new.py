@@ -14,9 +14,8 @@ from hyperclusters.access.permissions import NotPermitted, Permission, teams_whe
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTaken, NameUnresolved, TokenUsed
 from hyperclusters.clusters.models import Creation, Project
-from hyperclusters.web.clusters.forms import CreationForm
+from hyperclusters.web.clusters.forms import CreationForm, ProjectChoices
 from hyperclusters.web.clusters.preview import preview
-from hyperclusters.web.clusters.project_choices import ProjectChoices
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
 from hyperclusters.web.shared.error_pages import after_lost_commit, not_recorded
