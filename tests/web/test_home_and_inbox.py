@@ -17,7 +17,7 @@ from hyperclusters.access.services import add_person, add_team, extend_grant, gr
 from hyperclusters.accounts.models import Session
 from hyperclusters.audit import clock
 from hyperclusters.clusters import breaker, heartbeat
-from hyperclusters.clusters.models import Cluster, Creation, Project
+from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project
 from hyperclusters.clusters.ownership import hand_over
 from hyperclusters.clusters.retirement import retire_project
 from hyperclusters.modelarts.errors import Throttled
@@ -257,7 +257,7 @@ def test_news_since_a_wrong_time_are_none(
 def test_root_is_told_that_everything_runs_only_while_it_does(
     people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    root, sentence = as_("root"), "Everything runs"
+    root, sentence = as_("root"), "Everything is working"
     heartbeat.beat("worker")
     assert sentence not in main(root), "no list was read yet"
     run_worker()
@@ -269,6 +269,17 @@ def test_root_is_told_that_everything_runs_only_while_it_does(
     heartbeat.remove("worker")
     heartbeat.forget_beats()
     assert sentence not in main(root)
+
+
+def test_root_sees_which_workers_report_and_no_web_servers(people: People, as_: SignIn) -> None:
+    heartbeat.beat("silent")
+    Heartbeat.objects.update(at=clock.now() - timedelta(minutes=5))
+    heartbeat.beat("busy")
+    heartbeat.beat("site", Heartbeat.WEB)
+    page = main(as_("root"))
+    assert "busy Running" in page
+    assert "silent Not reporting" in page
+    assert "site" not in page.partition("Workers")[2]
 
 
 def test_a_new_installation_shows_root_what_it_lacks_until_it_lacks_nothing(

@@ -214,8 +214,8 @@ def test_g53_the_audit_says_of_a_taken_name_what_was_known_when(
     assert [event.evidence for event in refused] == ["name_taken", "name_appeared"]
     first, second = (words(as_("olga").get(event.get_absolute_url())) for event in refused)
     assert "The project already has a cluster of this name." in first
-    assert "was not known when this was asked for" not in first
-    assert "was not known when this was asked for" in second
+    assert "was not there when this was requested" not in first
+    assert "was not there when this was requested" in second
 
 
 @pytest.mark.parametrize("cause", ["quota", "team_rules", "not_permitted"])
@@ -234,7 +234,7 @@ def test_g41_a_candidate_of_another_name_is_shown_with_its_name(
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
     run_worker_again(creation)
     page = main(as_("tom").get(creation.get_absolute_url()))
-    assert "under another name than was asked for" in page
+    assert "under another name than requested" in page
     assert "We can't prove that this request created it" in page
     assert "Name: ring-east" in page
 

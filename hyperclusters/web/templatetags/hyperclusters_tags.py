@@ -61,10 +61,10 @@ def event_rows(events: list[Row]) -> str:
 
 
 @register.simple_tag
-def event_days(days: list[Day]) -> str:
-    """These events by day, those of one request behind the newest of them."""
+def event_days(days: list[Day], has_team: bool) -> str:
+    """These events by day, those of one request behind the newest of them; with the column of the team or without."""
     words = {"open": _("Events of this request"), "copy": _("Copy the cloud's request ID")}
-    markup: str = _macros("audit/_event_rows.jinja").days(days, words)
+    markup: str = _macros("audit/_event_rows.jinja").days(days, words, has_team)
     return markup
 
 

@@ -81,9 +81,9 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
     if creation.state != State.NEEDS_ATTENTION:
         return {}
     ids = [each["id"] for each in creation.candidates]
-    found_at = {row.cluster_id: row.found_at for row in creation.project.clusters.with_ids(ids)}
+    clusters = {row.cluster_id: row for row in creation.project.clusters.with_ids(ids)}
     return {
-        "candidates": [(each, found_at.get(each["id"])) for each in creation.candidates],
+        "candidates": [(each, clusters.get(each["id"])) for each in creation.candidates],
         "may_decide": may(request.user, Permission.DECIDE, creation.team),
         "typed": draft_for(request, f"{request.path}decide/"),
         "deciders": ", ".join(each.person.username for each in who_can(Permission.DECIDE, creation.team)),

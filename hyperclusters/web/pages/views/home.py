@@ -16,7 +16,7 @@ from hyperclusters.access.models.access_review import AccessReviewQuerySet
 from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, may, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
-from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
+from hyperclusters.clusters.heartbeat import ALIVE, has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import (
     Cluster,
     Creation,
@@ -81,8 +81,14 @@ def home(request: PageRequest) -> HttpResponse:
     if may(person, Permission.CONNECT):
         context["setup"] = setup_steps()
         projects = list(Project.objects.select_related("team").prefetch_related("sources"))
-        context |= {"projects": projects, "workers": Heartbeat.objects.all(), "is_well": _is_well(projects)}
+        context |= {"projects": projects, "workers": _workers(), "is_well": _is_well(projects)}
     return render(request, "pages/home.html", context | _needs(person) | _own(person))
+
+
+def _workers() -> list[tuple[Heartbeat, bool]]:
+    """The workers that reported within a day, each with whether it still does. Web servers report as well."""
+    since = clock.now() - ALIVE
+    return [(each, each.at >= since) for each in Heartbeat.objects.filter(role=Heartbeat.WORKER)]
 
 
 def _is_well(projects: list[Project]) -> bool:
