@@ -385,3 +385,20 @@ def test_what_was_in_a_retired_project_is_still_found(
 def test_only_platform_admins_retire_projects(as_: SignIn, people: People, projects: Projects) -> None:
     for who in ("ada", "tom", "vera", "olga", "nina", "mallory"):
         assert as_(who).get(f"{projects.vision.get_absolute_url()}retire/").status_code == 403
+
+
+def test_root_sees_projects_with_a_problem_before_others_and_only_the_first(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    run_worker()
+    breaker.record_failure(projects.vision, Throttled("slow down"))
+    page = body(as_("root").get(HOME))
+    speech, vision = (page.index(each.get_absolute_url()) for each in (projects.speech, projects.vision))
+    assert vision < speech
+    for number in range(12):
+        Project.objects.create(
+            name=f"a-{number:02}", team=people.vision, endpoint="http://127.0.0.1:1", project_id=f"p{number}"
+        )
+    page = body(as_("root").get(HOME))
+    assert page.count("http://127.0.0.1:1<") <= 10
+    assert f"{Project.objects.count()}</span></h2>" in page

@@ -45,6 +45,7 @@ from hyperclusters.web.texts.notices import ending_grants, inbox, open_reviews
 Row = TypeVar("Row")
 ROWS = 6  # rows of each table
 NEWS = 6  # notices; the inbox has the rest
+MOST_PROJECTS = 10  # of those who run the platform
 
 
 class Room(NamedTuple):
@@ -80,8 +81,14 @@ def home(request: PageRequest) -> HttpResponse:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
         context["setup"] = setup_steps()
-        projects = list(Project.objects.select_related("team").prefetch_related("sources"))
-        context |= {"projects": projects, "workers": _workers(), "is_well": _is_well(projects)}
+        live = Project.objects.filter(retired_at__isnull=True)
+        projects = sorted(live.select_related("team").prefetch_related("sources"), key=_is_project_well)
+        context |= {
+            "projects": projects[:MOST_PROJECTS],
+            "count": len(projects),
+            "workers": _workers(),
+            "is_well": _is_well(projects),
+        }
     return render(request, "pages/home.html", context | _needs(person) | _own(person))
 
 
@@ -92,12 +99,15 @@ def _workers() -> list[tuple[Heartbeat, bool]]:
 
 
 def _is_well(projects: list[Project]) -> bool:
-    """Whether every project that is in use can be reached, every list was read, and a worker runs, with a right clock."""
-    live = [each for each in projects if not each.retired_at]
-    lists = [source for each in live for source in each.sources.all()]
-    reaches_all = all(each.trusted and not each.is_blocked() for each in live)
-    has_read_all = all(source.listed_at and not source.is_failing for source in lists)
-    return bool(lists) and reaches_all and has_read_all and has_worker_beat() and not host_with_wrong_clock()
+    """Whether all of these can be reached, every list was read, and a worker runs, with a right clock."""
+    are_well = bool(projects) and all(map(_is_project_well, projects))
+    return are_well and has_worker_beat() and not host_with_wrong_clock()
+
+
+def _is_project_well(project: Project) -> bool:
+    lists = project.sources.all()
+    has_read_all = bool(lists) and all(source.listed_at and not source.is_failing for source in lists)
+    return has_read_all and project.trusted and not project.is_blocked()
 
 
 @access(post=OWN, page="web:home")
