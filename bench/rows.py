@@ -76,10 +76,13 @@ def _without_indexes() -> Iterator[None]:
         if connection.vendor == "sqlite":
             triggers.remove_keeping(apps, editor)
             triggers.remove(apps, editor)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # no trigger runs, and indexes are made in memory
+            cursor.execute("SET session_replication_role = replica; SET maintenance_work_mem = '1GB'")
     yield
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SET maintenance_work_mem = '1GB'")
+            cursor.execute("RESET session_replication_role")
     with connection.schema_editor() as editor:
         for index in Event._meta.indexes:
             editor.add_index(Event, index)
