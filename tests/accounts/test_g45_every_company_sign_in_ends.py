@@ -99,9 +99,20 @@ def test_g45_discovery_with_a_bent_value(
 
 @pytest.mark.parametrize(
     "address",
-    ["javascript:alert(1)", "http://", "file:///etc/passwd", "//evil.example", "http://[::1", "http://a b/"],
+    [
+        "javascript:alert(1)",
+        "http://",
+        "file:///etc/passwd",
+        "//evil.example",
+        "http://[::1",
+        "http://a b/",
+        "http://a:b/",
+        "http://a/\ud800",
+    ],
 )
-@pytest.mark.parametrize("name", ["token_endpoint", "jwks_uri", "userinfo_endpoint"])
+@pytest.mark.parametrize(
+    "name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"]
+)
 def test_g45_discovery_with_a_bent_address(
     name: str, address: str, bendable: BentProvider, database: None
 ) -> None:
