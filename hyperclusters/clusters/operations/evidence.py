@@ -106,8 +106,11 @@ def contradicts(resolution: Resolution, creation: Creation) -> bool:
     # Not a verdict: not sent, throttled, or unknown.
     if resolution.proves_nothing_done:
         return creation.state == State.CREATED
-    names_one = bool(resolution.cluster_ids) and resolution.cause != "known_id"
-    return names_one and creation.evidence == Evidence.ABSENT
+    if not resolution.cluster_ids or resolution.cause == "known_id":
+        return False
+    cluster = getattr(creation, "cluster", None)
+    is_another = cluster is not None and canonical_id(cluster.cluster_id) not in resolution.cluster_ids
+    return is_another or creation.evidence == Evidence.ABSENT
 
 
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
