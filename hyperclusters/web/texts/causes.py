@@ -57,9 +57,14 @@ CAUSES: dict[str, Text] = {
         "The cloud's list has a cluster of this name that was not known when this was asked for. Somebody else made it, "
         "or an earlier attempt of this request did, such as one before the database was restored from a backup."
     ),
-    "known_id": _("The cloud answered with the ID of a cluster that was there before."),
+    "known_id": _(
+        "The cluster that the cloud named or listed was there before, or the cloud named it for another request."
+    ),
     "other_name": _(
         "The cloud has the cluster whose ID it answered with, but under another name than was asked for."
+    ),
+    "other_spelling": _(
+        "The cloud's list has a new cluster whose name differs from the one asked for by case or blanks alone."
     ),
     "other_network": _("The cloud has a cluster that fits, but in another network than was asked for."),
     "other_type": _("The cloud has a cluster that fits, but under the other type."),
