@@ -110,7 +110,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
 
     Who asked for the creation becomes its owner, unless it has one. Call it within a transaction. Raises AlreadyBound if another creation made it.
     """
-    _unbind_others(creation, item.id)
+    unbind(creation, but=item.id)
     now = clock.now()
     match = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
     cluster, is_new = Cluster.objects.get_or_create(
@@ -144,9 +144,10 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     return cluster
 
 
-def _unbind_others(creation: Creation, cluster_id: str) -> None:
-    """Leave clusters that were bound to this creation by mistake as made outside. Its requester owns them no more."""
-    others = Cluster.objects.filter(creation=creation).exclude(cluster_id=cluster_id)
+def unbind(creation: Creation, but: str = "") -> None:
+    """Leave clusters that were bound to this creation by mistake as made outside, `but` one. Its requester owns them no
+    more. Call it within a transaction."""
+    others = Cluster.objects.filter(creation=creation).exclude(cluster_id=but)
     for cluster in others.select_related("project__team"):
         cluster.creation = None
         if cluster.owner_id == creation.requested_by_id:

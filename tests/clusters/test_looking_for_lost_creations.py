@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -483,8 +484,32 @@ def test_g12_a_late_refusal_beside_a_cluster_in_the_list_is_a_conflict(
     around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
     run_worker()
     creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.FAILED, Evidence.REFUSED)
     assert creation.conflict_at is not None
     assert actions(creation)[-2:] == ["succeeded", "contradicted"]
+    found = Cluster.objects.get()
+    assert (found.creation_id, found.owner_id) == (None, None)  # by the refusal it is somebody else's
+
+
+@pytest.mark.parametrize("named", ["another", "the same"])
+def test_g12_a_late_unclear_answer_that_names_another_cluster_than_the_list_is_a_conflict(
+    named: str, people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
+    ours = "4a1f6e1c-1d2c-4a5b-8c9d-0123456789ab" if named == "another" else outside
+    body = json.dumps({"id": ours, "name": f"{NAME}-x"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=body, times=1)
+    creation = submit_creation(people.ada, projects.vision, NAME)
+
+    def adopted() -> None:
+        cloud.simulator.add_cluster(projects.vision.project_id, NAME, cluster_id=outside)
+        assert taken_for_lost(creation).state == State.CREATED
+
+    around_the_create(monkeypatch, after=once(adopted))
+    run_worker()
+    creation.refresh_from_db()
+    assert (creation.evidence, creation.reported_ids) == (Evidence.LISTED, [ours])
+    assert (creation.conflict_at is not None) == (named == "another")
 
 
 def test_g12_a_late_answer_without_meaning_changes_no_verdict(

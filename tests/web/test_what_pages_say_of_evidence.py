@@ -239,6 +239,18 @@ def test_g41_a_candidate_of_another_name_is_shown_with_its_name(
     assert "Name: ring-east" in page
 
 
+def test_g41_an_id_that_an_unclear_answer_named_is_on_the_page_at_once(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cluster_id = str(uuid.uuid4())
+    body = json.dumps({"id": cluster_id, "name": "ring-east"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=body, times=1)
+    creation = submit_creation(people.ada, projects.vision, "Ring-East")
+    send_what_waits()
+    page = main(as_("ada").get(creation.get_absolute_url()))
+    assert f"another name. · ID {cluster_id}" in page
+
+
 def test_g53_a_form_is_found_by_its_token_by_whoever_sent_it(
     people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:

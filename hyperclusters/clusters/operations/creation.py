@@ -16,7 +16,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker, quotas
 from hyperclusters.clusters.errors import QuotaReached
 from hyperclusters.clusters.failpoints import failpoint
-from hyperclusters.clusters.inventory import AlreadyBound, bind
+from hyperclusters.clusters.inventory import AlreadyBound, bind, unbind
 from hyperclusters.clusters.models import Approval, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations import evidence
 from hyperclusters.clusters.operations.engine import Engine
@@ -252,6 +252,8 @@ class CreationEngine(Engine[Creation]):
             )
             if stronger and contradicts and result.cluster:
                 bind(operation, result.cluster)
+            elif stronger and contradicts:
+                unbind(operation)
 
 
 CREATIONS = CreationEngine()

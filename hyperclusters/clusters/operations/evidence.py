@@ -106,18 +106,32 @@ def contradicts(resolution: Resolution, creation: Creation) -> bool:
     # Not a verdict: not sent, throttled, or unknown.
     if resolution.proves_nothing_done:
         return creation.state == State.CREATED
-    names_one = bool(resolution.cluster_ids) and resolution.cause != "known_id"
-    return names_one and creation.evidence == Evidence.ABSENT
+    if not resolution.cluster_ids or resolution.cause == "known_id":
+        return False
+    cluster = getattr(creation, "cluster", None)
+    is_another = cluster is not None and canonical_id(cluster.cluster_id) not in resolution.cluster_ids
+    return is_another or creation.evidence == Evidence.ABSENT
 
 
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
-    """Whether this cluster was known already, under any name and in any project, or another creation made it.
+    """Whether this cluster was known already, under any name and in any project, or another creation made it or had
+    its ID in an answer.
 
     `before`: clusters first seen later do not count; otherwise those first seen since the click.
     """
     others = Cluster.objects.with_ids([cluster_id]).exclude(creation=creation)
     earlier = Q(found_at__lt=before or creation.requested_at) | Q(creation__isnull=False)
-    return cluster_id in creation.baseline or others.filter(earlier).exists()
+    return (
+        cluster_id in creation.baseline
+        or others.filter(earlier).exists()
+        or _is_reported_to_another(creation, cluster_id)
+    )
+
+
+def _is_reported_to_another(creation: Creation, cluster_id: str) -> bool:
+    """Whether the cloud named this cluster in an answer to another creation, which has no cluster."""
+    others = creation.project.creations.filter(cluster=None).exclude(Q(pk=creation.pk) | Q(reported_ids=[]))
+    return any(cluster_id in ids for ids in others.values_list("reported_ids", flat=True))
 
 
 def unknown_at_click(creation: Creation, names: dict[str, str]) -> list[str]:
@@ -185,7 +199,17 @@ def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolut
         return None
     if unseen:
         return _for_a_person("id_not_shown" if sightings.unresolved else "vanished", [*certain, *unseen])
+    if alike := _in_other_spelling(creation, items):
+        return _for_a_person("other_spelling", alike)
     return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
+
+
+def _in_other_spelling(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:
+    """New clusters whose names differ from the requested one by case or blanks alone: the cloud may spell it so."""
+    name = creation.name.casefold()
+    return [
+        item for item in items if item.name.strip().casefold() == name and not is_known(creation, item.id)
+    ]
 
 
 def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -> dict[str, str]:

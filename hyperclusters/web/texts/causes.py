@@ -58,9 +58,14 @@ CAUSES: dict[str, Text] = {
     "name_appeared": _(
         "The cloud's list has a cluster of this name that was not there when this was requested. Somebody else created it, or an earlier attempt of this request did, such as one before the database was restored from a backup."
     ),
-    "known_id": _("The cloud answered with the ID of a cluster that was there before."),
+    "known_id": _(
+        "The cluster that the cloud named or listed was there before, or the cloud named it for another request."
+    ),
     "other_name": _(
         "The cloud has the cluster whose ID it answered with, but under another name than requested."
+    ),
+    "other_spelling": _(
+        "The cloud's list has a new cluster whose name differs from the requested one by case or blanks alone."
     ),
     "other_network": _("The cloud has a matching cluster, but in another network than requested."),
     "other_type": _("The cloud has a matching cluster, but of the other type."),

@@ -99,6 +99,12 @@ def _cause(event: Event) -> str:
     )
 
 
+def _unclear_text(event: Event) -> str:
+    """The cause, and the clusters that the answer named: they are looked for."""
+    ids = (event.after or {}).get("reported_ids", [])
+    return " · ".join([_cause(event), *(_("ID %(id)s") % {"id": each} for each in ids)])
+
+
 def _found_text(event: Event) -> str:
     """The cluster that contradicts the verdict, if it is one."""
     after = event.after or {}
@@ -124,7 +130,7 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending_text),
     EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answer_text),
     EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad", _cause),
-    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _cause),
+    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _unclear_text),
     EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn", _cause),
     EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn", _cause),
     EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _cause),
