@@ -80,16 +80,21 @@ def home(request: PageRequest) -> HttpResponse:
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
-        context["setup"] = setup_steps()
-        live = Project.objects.filter(retired_at__isnull=True)
-        projects = sorted(live.select_related("team").prefetch_related("sources"), key=_is_project_well)
-        context |= {
-            "projects": projects[:MOST_PROJECTS],
-            "count": len(projects),
-            "workers": _workers(),
-            "is_well": _is_well(projects),
-        }
+        context |= _platform()
     return render(request, "pages/home.html", context | _needs(person) | _own(person))
+
+
+def _platform() -> dict[str, Any]:
+    """What those who run the platform see: what is not set up yet, projects, workers, and whether all is well."""
+    live = Project.objects.filter(retired_at__isnull=True)
+    projects = sorted(live.select_related("team").prefetch_related("sources"), key=_is_project_well)
+    return {
+        "setup": setup_steps(),
+        "projects": projects[:MOST_PROJECTS],
+        "count": len(projects),
+        "workers": _workers(),
+        "is_well": _is_well(projects),
+    }
 
 
 def _workers() -> list[tuple[Heartbeat, bool]]:
