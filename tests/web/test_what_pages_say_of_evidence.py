@@ -27,7 +27,7 @@ from hyperclusters.modelarts.types import ClusterType, Request
 from hyperclusters.web.audit.event_rows import rows
 from hyperclusters.web.texts.causes import CODES, cause_of
 from hyperclusters.web.texts.states import creation_status, deletion_status
-from tests.clusters.moments import send_what_waits
+from tests.clusters.moments import around_the_create, declared_absent, once, send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import SignIn, main, submit, words
 
@@ -249,6 +249,19 @@ def test_g41_an_id_that_an_unclear_answer_named_is_on_the_page_at_once(
     send_what_waits()
     page = main(as_("ada").get(creation.get_absolute_url()))
     assert f"another name. · ID {cluster_id}" in page
+
+
+def test_g41_an_id_that_a_late_answer_named_is_on_the_page(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster_id = str(uuid.uuid4())
+    body = json.dumps({"id": cluster_id, "name": "ring-east"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=body, times=1)
+    creation = submit_creation(people.ada, projects.vision, "Ring-East")
+    around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
+    run_worker()
+    page = main(as_("ada").get(creation.get_absolute_url()))
+    assert f"Contradicted by later evidence ID {cluster_id}" in page
 
 
 def test_g53_a_form_is_found_by_its_token_by_whoever_sent_it(

@@ -108,8 +108,9 @@ def _unclear_text(event: Event) -> str:
 def _found_text(event: Event) -> str:
     """The cluster that contradicts the verdict, if it is one."""
     after = event.after or {}
-    cluster_id = (after.get("cluster") or {}).get("id") or after.get("found") or ""
-    return "" if not cluster_id or cluster_id in State.values else _("ID %(id)s") % {"id": cluster_id}
+    ids = [(after.get("cluster") or {}).get("id"), after.get("found"), *after.get("reported_ids", [])]
+    cluster_id = next((each for each in ids if each and each not in State.values), "")
+    return _("ID %(id)s") % {"id": cluster_id} if cluster_id else ""
 
 
 def _person(event: Event) -> str:
