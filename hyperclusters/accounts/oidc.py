@@ -178,7 +178,8 @@ def _first_verified(
             )
         except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):  # or a key of another kind
             continue
-        if claims.get("azp", client_id) != client_id:
+        # OpenID Connect Core, 3.1.3.7: a token for several applications says which of them asked for it.
+        if claims.get("azp", client_id if claims["aud"] in (client_id, [client_id]) else "") != client_id:
             raise ProviderError("the ID token is for another application")
         return claims
     raise ProviderError("the ID token is signed by none of the provider's keys")
