@@ -12,7 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from hyperclusters.access.models import AccessReview, User
 from hyperclusters.access.permissions import Permission
@@ -45,7 +45,7 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         note_read(person=request.user, page="review", filters={"show": tab})
     words = {
         NEW: _("To review"),
-        FOLLOW_UP: _("Follow-up"),
+        FOLLOW_UP: pgettext("part of the queue", "Follow-up"),
         OUTSIDE: _("Created elsewhere"),
         OPEN: _("Outcome unknown"),
     }
