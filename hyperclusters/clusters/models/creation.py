@@ -55,7 +55,7 @@ class Evidence(models.TextChoices):
     HUMAN = "human", _("a person's decision")
     NOT_SENT = "not_sent", _("proof that nothing was sent")
     REFUSED = "refused", _("the cloud's own refusal")
-    ABSENT = "absent_after_horizon", _("absent from the cloud's list when no request could still be acted on")
+    ABSENT = "absent_after_horizon", _("not in the cloud's list after the request expired")
 
 
 # When evidence meets later evidence, the stronger one stands.
