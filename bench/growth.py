@@ -1,4 +1,5 @@
-"""The audit's pages at a million events, and again at ten million, in CPU: no page may cost more. Not part of a run of all.
+"""The audit's pages at a million events, and again at ten million, in CPU: the median of a
+group of pages may not cost more. Not part of a run of all.
 
 BENCH_EVENTS sets how many events there are first (1,000,000), BENCH_GROW how many times as many then (10).
 """

@@ -49,7 +49,7 @@ def multiply(times: int) -> None:
     changes = {
         "seq": "seq + {n} * {count}",
         "at": "at - {n} * interval '1 year'",
-        "request_id": "md5(request_id || {n})",
+        "request_id": "CASE request_id WHEN '' THEN '' ELSE md5(request_id || {n}) END",
         "object_id": "CASE object_id WHEN '' THEN '' ELSE md5(object_id || {n}) END",
     }
     columns = ", ".join(f'"{name}"' for name in FIELDS)
@@ -79,10 +79,12 @@ def _without_indexes() -> Iterator[None]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:  # no trigger runs, and indexes are made in memory
             cursor.execute("SET session_replication_role = replica; SET maintenance_work_mem = '1GB'")
-    yield
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("RESET session_replication_role")
+    try:
+        yield
+    finally:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("RESET session_replication_role")
     with connection.schema_editor() as editor:
         for index in Event._meta.indexes:
             editor.add_index(Event, index)

@@ -205,7 +205,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Outermost, so that redirects, static files, errors and streams carry them as well.
+    # Outermost, so that redirects, static files, errors and streams carry the security headers too.
     "hyperclusters.web.shared.middleware.headers",
     "hyperclusters.web.shared.middleware.any_host_for_probes",
     "django.middleware.security.SecurityMiddleware",

@@ -180,7 +180,9 @@ def _first_verified(
             continue
         # OpenID Connect Core, 3.1.3.7: a token for several applications says which of them asked for it.
         if claims.get("azp", client_id if claims["aud"] in (client_id, [client_id]) else "") != client_id:
-            raise ProviderError("the ID token is for another application")
+            raise ProviderError(
+                "the ID token is for several applications or another one, and azp does not name ours"
+            )
         return claims
     raise ProviderError("the ID token is signed by none of the provider's keys")
 

@@ -133,11 +133,11 @@ class EventFilter:
         return rows.filter(by_people())
 
     def _search(self, rows: EventQuerySet) -> EventQuerySet:
-        """The search's index finds those that may fit. Where many do, reading events in their order ends sooner."""
+        """The search's index finds those that may fit. Where many do, PostgreSQL reads events in their order instead."""
         for text, place in ((self.reason, F("reason")), (self.code, TextIn("response", "code"))):
             if not text:
                 continue
-            # PostgreSQL expects next to every row to differ, so what `contains` expects decides how it reads.
+            # PostgreSQL expects this to hold for almost every row, so its estimate for `contains` decides the plan.
             says = ~Q(Exact(StrIndex(Upper(place), Upper(Value(text))), 0))
             rows = rows.filter(says)
             if len(text) >= LEAST:

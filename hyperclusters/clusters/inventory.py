@@ -17,7 +17,7 @@ from hyperclusters.access.permissions import Person
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
+from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError, canonical_id
 
 from . import breaker, inside, updates
 from .credentials import UnusableKey
@@ -147,8 +147,9 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
 def unbind(creation: Creation, but: str = "") -> None:
     """Leave clusters that were bound to this creation by mistake as made outside, `but` one. Its requester owns them no
     more. Call it within a transaction."""
-    others = Cluster.objects.filter(creation=creation).exclude(cluster_id=but)
-    for cluster in others.select_related("project__team"):
+    for cluster in Cluster.objects.filter(creation=creation).select_related("project__team"):
+        if but and canonical_id(cluster.cluster_id) == canonical_id(but):
+            continue
         cluster.creation = None
         if cluster.owner_id == creation.requested_by_id:
             cluster.owner = None

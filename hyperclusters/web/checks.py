@@ -130,7 +130,7 @@ def times_nest(**_: Any) -> list[CheckMessage]:
 def headers_stand(**_: Any) -> list[CheckMessage]:
     """The middleware that gives every answer its headers is outermost."""
     outermost = "hyperclusters.web.shared.middleware.headers"
-    if settings.MIDDLEWARE[0] == outermost:
+    if settings.MIDDLEWARE[:1] == [outermost]:
         return []
     return [checks.Error(f"MIDDLEWARE must begin with {outermost}.", id="hyperclusters.E010")]
 

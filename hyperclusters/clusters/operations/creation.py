@@ -237,6 +237,9 @@ class CreationEngine(Engine[Creation]):
         if contradicts:
             event, outcome = EventType.CREATE_CONTRADICTED, Outcome.FAILED
             changes["conflict_at"] = clock.now()
+            cluster = getattr(operation, "cluster", None)
+            if stronger and cluster and not result.cluster:  # it is somebody else's
+                facts["after"]["cluster"] = {"id": cluster.cluster_id}
         elif result.is_verdict or result.proves_nothing_done:
             event = EventType.CREATE_CONFIRMED
         with transaction.atomic():

@@ -98,26 +98,25 @@ def is_stronger(resolution: Resolution, creation: Creation) -> bool:
 
 def contradicts(resolution: Resolution, creation: Creation) -> bool:
     """Whether the resolution contradicts the creation's earlier verdict."""
+    cluster = getattr(creation, "cluster", None)
+    own_id = canonical_id(cluster.cluster_id) if cluster else ""
     if resolution.is_verdict:
-        cluster = getattr(creation, "cluster", None)
-        item = resolution.cluster
-        is_same = item is None or (cluster is not None and cluster.cluster_id == item.id)
+        is_same = resolution.cluster is None or resolution.cluster.id == own_id
         return creation.state != resolution.state or not is_same
     # Not a verdict: not sent, throttled, or unknown.
     if resolution.proves_nothing_done:
         return creation.state == State.CREATED
     if not resolution.cluster_ids or resolution.cause == "known_id":
         return False
-    cluster = getattr(creation, "cluster", None)
-    is_another = cluster is not None and canonical_id(cluster.cluster_id) not in resolution.cluster_ids
+    is_another = bool(own_id) and own_id not in resolution.cluster_ids
     return is_another or creation.evidence == Evidence.ABSENT
 
 
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
-    """Whether this cluster was known already, under any name and in any project, or another creation made it or had
-    its ID in an answer.
+    """Whether this cluster was known already, under any name and in any project, or another creation made it, or one
+    of this project had its ID in an answer.
 
-    `before`: clusters first seen later do not count; otherwise those first seen since the click.
+    `before`: clusters first seen later do not count; otherwise those first seen since the click. An answer counts always.
     """
     others = Cluster.objects.with_ids([cluster_id]).exclude(creation=creation)
     earlier = Q(found_at__lt=before or creation.requested_at) | Q(creation__isnull=False)
@@ -222,7 +221,7 @@ def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -
         elif item.id in candidate_ids | own_ids and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
         if item.id in candidate_ids and is_known(creation, item.id):
-            doubts[item.id] = "known_id"  # known before the request: it took this name later
+            doubts[item.id] = "known_id"  # known before the request, or another creation's
     for item in (*sightings.clusters, *sightings.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):
             doubts[item.id] = "known_id"

@@ -163,7 +163,12 @@ class View(NamedTuple):
 
 def bounded_count(rows: QuerySet[Any]) -> int | str:
     """How many rows there are, counted up to a bound that keeps the statement cheap; beyond it "999+"."""
-    return number_text(rows.order_by()[:MOST_COUNTED].count())
+    return number_text(count_to_bound(rows))
+
+
+def count_to_bound(rows: QuerySet[Any]) -> int:
+    """The same as a number, `MOST_COUNTED` at most."""
+    return rows.order_by()[:MOST_COUNTED].count()
 
 
 def number_text(count: int) -> int | str:

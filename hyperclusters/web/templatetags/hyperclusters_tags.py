@@ -32,7 +32,7 @@ from hyperclusters.web.texts.grants import day, last_day
 from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text
 
 register = template.Library()
-# Stand in markup that is drawn once for what each page puts there. Nobody can write them into a name.
+# They stand for the token and the address in markup that is drawn once. They are random: no name can contain them.
 TOKEN, ADDRESS = (secrets.token_hex(16) for _ in range(2))
 
 

@@ -102,7 +102,7 @@ def _cause(event: Event) -> str:
 def _unclear_text(event: Event) -> str:
     """The cause, and the clusters that the answer named: they are looked for."""
     ids = (event.after or {}).get("reported_ids", [])
-    return " · ".join([_cause(event), *(_("ID %(id)s") % {"id": each} for each in ids)])
+    return " · ".join(filter(None, [_cause(event), *(_("ID %(id)s") % {"id": each} for each in ids)]))
 
 
 def _found_text(event: Event) -> str:

@@ -25,7 +25,7 @@ from hyperclusters.web.audit import elsewhere, follow_ups
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, as_uuid, posted_text
-from hyperclusters.web.shared.listing import MOST_COUNTED, PAGE_SIZE, number_text
+from hyperclusters.web.shared.listing import PAGE_SIZE, count_to_bound, number_text
 
 MOST = 500  # clusters whose owner is set at once
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
@@ -49,7 +49,7 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         OUTSIDE: _("Created elsewhere"),
         OPEN: _("Outcome unknown"),
     }
-    counts = {name: rows.order_by()[:MOST_COUNTED].count() for name, rows in parts.items()}
+    counts = {name: count_to_bound(rows) for name, rows in parts.items()}
     counts[FOLLOW_UP] += FollowUp.objects.visible_to(request.user).open().count()
     filters: dict[str, Any] = {}
     if tab == OUTSIDE:

@@ -20,6 +20,7 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.modelarts import canonical_id
 from hyperclusters.statements import Slot, count
 from hyperclusters.web.clusters.activity import timeline_context
 from hyperclusters.web.shared.decorators import OWN, access, on
@@ -81,7 +82,7 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
     if creation.state != State.NEEDS_ATTENTION:
         return {}
     ids = [each["id"] for each in creation.candidates]
-    clusters = {row.cluster_id: row for row in creation.project.clusters.with_ids(ids)}
+    clusters = {canonical_id(row.cluster_id): row for row in creation.project.clusters.with_ids(ids)}
     return {
         "candidates": [(each, clusters.get(each["id"])) for each in creation.candidates],
         "may_decide": may(request.user, Permission.DECIDE, creation.team),

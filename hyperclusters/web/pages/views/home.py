@@ -38,7 +38,7 @@ from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
-from hyperclusters.web.shared.listing import MOST_COUNTED, number_text
+from hyperclusters.web.shared.listing import count_to_bound, number_text
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
 from hyperclusters.web.texts.notices import ending_grants, inbox, open_reviews
 
@@ -98,9 +98,10 @@ def _platform() -> dict[str, Any]:
 
 
 def _workers() -> list[tuple[Heartbeat, bool]]:
-    """The workers that reported within a day, each with whether it still does. Web servers report as well."""
-    since = clock.now() - ALIVE
-    return [(each, each.at >= since) for each in Heartbeat.objects.filter(role=Heartbeat.WORKER)]
+    """Workers of the last day, each with whether it reports now."""
+    return [
+        (each, clock.is_within(each.at, ALIVE)) for each in Heartbeat.objects.filter(role=Heartbeat.WORKER)
+    ]
 
 
 def _is_well(projects: list[Project]) -> bool:
@@ -142,7 +143,7 @@ def _needs(person: User) -> dict[str, Any]:
         parts = queues(person)
         parts.pop(OPEN)  # waits for the cloud
         needs["to_close"] = FollowUp.objects.to_close(person).with_related()[:10]
-        counts = {name: part.order_by()[:MOST_COUNTED].count() for name, part in parts.items()}
+        counts = {name: count_to_bound(part) for name, part in parts.items()}
         needs["to_review"] = [(name, n, number_text(n)) for name, n in counts.items() if n]
     return needs | {"needs_me": any(needs.values())}
 
