@@ -489,9 +489,9 @@ def test_g12_a_late_refusal_beside_a_cluster_in_the_list_is_a_conflict(
     assert actions(creation)[-2:] == ["succeeded", "contradicted"]
     found = Cluster.objects.get()
     assert (found.creation_id, found.owner_id) == (None, None)  # by the refusal it is somebody else's
-    assert events(object_id=str(creation.pk))[-1].after["cluster"] == {
-        "id": found.cluster_id
-    }  # which the page names
+    after = events(object_id=str(creation.pk))[-1].after
+    assert after is not None
+    assert after["cluster"] == {"id": found.cluster_id}  # which the page names
 
 
 @pytest.mark.parametrize("named", ["another", "the same"])
