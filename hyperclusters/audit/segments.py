@@ -80,7 +80,7 @@ def is_sealed(segment: Segment) -> bool:
 
 def _seal_of(segment: Segment) -> str:
     """The seal that it must have; none if it names none of our keys, or has a value that cannot be sealed. A record of
-    an earlier release may have the seal of then."""
+    an earlier release may have the seal of then. Sets `moved_at`."""
     key = dict(settings.AUDIT_KEYS).get(segment.key_id)
     if not key:
         return ""

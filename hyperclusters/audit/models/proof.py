@@ -66,7 +66,7 @@ class Segment(models.Model):
     end_key_id = models.CharField(max_length=16, blank=True, default="", db_default="")
     acknowledged = models.JSONField(null=True)  # the acknowledgements among these events
 
-    moved_at: datetime | None = None  # `archived_at`, once the seal has shown that it is the time of then
+    moved_at: datetime | None = None  # `archived_at` if the seal covers it; set by `segments.is_sealed`
 
     class Meta:
         ordering = ["first"]

@@ -87,13 +87,13 @@ def ip_address_of(text: str) -> str:
 
 def headers(get_response: Handler) -> Handler:
     """Every answer carries the security headers: pages, errors, redirects, static files and streams."""
-    headers = SECURITY_HEADERS | {csp.constants.HEADER: csp.utils.build_policy()}
+    every_header = SECURITY_HEADERS | {csp.constants.HEADER: csp.utils.build_policy()}
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         # Django's own pages for developers have styles and scripts within.
-        is_of_django = settings.DEBUG and response.status_code in {404, 500}
-        for name, value in (SECURITY_HEADERS if is_of_django else headers).items():
+        may_be_django_page = settings.DEBUG and response.status_code in {404, 500}
+        for name, value in (SECURITY_HEADERS if may_be_django_page else every_header).items():
             response.headers.setdefault(name, value)
         return response
 

@@ -231,7 +231,8 @@ _CREATION = {
 
 @register.simple_tag
 def lucide(name: str, *, size: int = 24, **attributes: object) -> str:
-    """`{% lucide "copy" size=13 class="i" aria_hidden="true" %}`, as the library has it."""
+    """`{% lucide "copy" size=13 class="i" aria_hidden="true" %}`, as the library has it, but each
+    drawn once: a page has hundreds."""
     return _svg(name, size, tuple(attributes.items()))
 
 
