@@ -413,6 +413,22 @@ def test_g41_an_answer_that_names_a_cluster_after_absence_was_proved_is_a_confli
     assert last(creation).action == "cluster:create:contradicted"
 
 
+def test_g41_a_late_error_that_names_an_id_is_a_conflict_once_a_list_has_that_cluster(
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = json.dumps({"id": ID}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, status=502, body=said)
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
+    run_worker()
+    creation.refresh_from_db()
+    assert (creation.state, creation.reported_ids, creation.conflict_at) == (State.NOT_CREATED, [ID], None)
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
+    lists_are_due()
+    creation.refresh_from_db()
+    assert creation.conflict_at is not None
+
+
 # G7: an ID that was known before proves nothing.
 
 

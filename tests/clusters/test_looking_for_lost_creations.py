@@ -10,11 +10,20 @@ import pytest
 from django.utils import timezone
 
 from hyperclusters.clusters.creations import look_now, withdraw
-from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Evidence, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.modelarts import Answer, Client, ClusterType, Denied, HyperCluster
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClusterType,
+    Denied,
+    HyperCluster,
+    ModelArtsError,
+    Throttled,
+    Unavailable,
+)
 from tests.clusters.moments import (
     Killed,
     after_the_list,
@@ -258,8 +267,21 @@ def test_g07_a_new_cluster_of_the_name_under_the_other_type_is_for_a_person(
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_type")
 
 
-def test_absence_needs_only_the_list_of_the_type_that_was_sent(
-    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Denied("not for this key", cause="status_403"), State.NOT_CREATED),
+        (Throttled(cause="status_429"), State.UNKNOWN),
+        (Unavailable(cause="status_502"), State.UNKNOWN),
+    ],
+)
+def test_g07_a_refused_list_of_the_other_type_is_no_obstacle_and_a_missing_one_is(
+    error: ModelArtsError,
+    expected: State,
+    people: People,
+    projects: Projects,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
@@ -267,11 +289,14 @@ def test_absence_needs_only_the_list_of_the_type_that_was_sent(
 
     def only_supernodes(self: Client, **query: ClusterType) -> Answer[tuple[HyperCluster, ...]]:
         if query["type"] == ClusterType.ECS:
-            raise Denied("not for this key", cause="status_403")
+            raise error
         return read(self, **query)
 
-    monkeypatch.setattr(Client, "list", only_supernodes)
-    assert run_worker_again(creation, times=2).state == State.NOT_CREATED
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "list", only_supernodes)
+        assert run_worker_again(creation, times=2).state == expected
+    Project.objects.update(blocked_until=None, blocked_cause="")
+    assert run_worker_again(creation).state == State.NOT_CREATED
 
 
 @pytest.mark.parametrize("network_info", ["absent", "null", "empty"])

@@ -193,7 +193,7 @@ class CreationEngine(Engine[Creation]):
         sightings = look_up(operation, client, lists, is_last=is_last)
         namesakes = evidence.candidates(operation, sightings.clusters)
         operation.candidates = _with_candidates(operation.candidates, namesakes)
-        return evidence.weigh(operation, sightings, is_last=is_last)
+        return evidence.weigh(operation, sightings)
 
     def poll(self, operation: Creation) -> None:
         with suppress(AlreadyBound):  # another creation made this cluster, as found meanwhile

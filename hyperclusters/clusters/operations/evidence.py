@@ -38,9 +38,13 @@ ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 @dataclass(slots=True)
 class Sightings:
     """What one poll saw: clusters listed under the type that was sent (under either, if none was), those under the
-    other type that may be the creation's, those that could not be looked up, and those that were there and are not."""
+    other type that may be the creation's, those that could not be looked up, and those that were there and are not.
+
+    `is_last`: it is the second poll at least, began after the horizon, and has read the other type's list too: what it
+    did not see is not there."""
 
     clusters: list[HyperCluster]
+    is_last: bool
     under_other_type: list[HyperCluster] = field(default_factory=list)
     unresolved: list[HyperCluster] = field(default_factory=list)
     vanished: list[HyperCluster] = field(default_factory=list)
@@ -106,7 +110,7 @@ def contradicts(resolution: Resolution, creation: Creation) -> bool:
     # Not a verdict: not sent, throttled, or unknown.
     if resolution.proves_nothing_done:
         return creation.state == State.CREATED
-    if not resolution.cluster_ids or resolution.cause == "known_id":
+    if not resolution.cluster_ids or resolution.cause == "known_id" or not resolution.says_done:
         return False
     is_another = bool(own_id) and own_id not in resolution.cluster_ids
     return is_another or creation.evidence == Evidence.ABSENT
@@ -180,8 +184,8 @@ def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
     return says_all and bool(creation.subnet_id) and creation.subnet_id not in subnets
 
 
-def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolution | None:
-    """What a poll proves. None: nothing yet. `is_last`: it is the second one at least, and began after the horizon."""
+def weigh(creation: Creation, sightings: Sightings) -> Resolution | None:
+    """What a poll proves. None: nothing yet."""
     namesakes = candidates(creation, sightings.clusters)
     doubts = _doubts(creation, sightings, {item.id for item in namesakes})
     certain = [item for item in namesakes if item.id not in doubts]
@@ -194,7 +198,7 @@ def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolut
     if len(certain) > 1 or doubtful or (certain and sightings.vanished):
         cause = "several_candidates" if certain else doubts[doubtful[0].id]
         return _for_a_person(cause, [*certain, *doubtful, *sightings.vanished])
-    if not is_last:
+    if not sightings.is_last:
         return None
     if unseen:
         return _for_a_person("id_not_shown" if sightings.unresolved else "vanished", [*certain, *unseen])
