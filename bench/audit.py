@@ -62,7 +62,7 @@ def measure(site: Site) -> Iterator[Figure]:
     """Seed, then page by page; every figure is a ratio within one run."""
     olga = add_people()
     seed_up_to(EVENTS)
-    _wait_for_verification()
+    wait_for_verification()
     with Browser(site.web, sign_in(olga)) as browser:
         for _ in range(WARM):
             _took(browser, OURS), _took(browser, LIMIT)
@@ -93,7 +93,7 @@ def add_people() -> User:
     return olga
 
 
-def _wait_for_verification() -> None:
+def wait_for_verification() -> None:
     """A worker verifies what is new: here a million events at once, and pages would be measured beside that."""
     end, until = ChainHead.objects.get().seq, time.monotonic() + PATIENCE
     while integrity_status().seq < end and time.monotonic() < until:

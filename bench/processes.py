@@ -30,6 +30,8 @@ def running(*args: str, log: Path | None = None, elsewhere: bool = False) -> Ite
             stderr=sink,
             text=True,
             start_new_session=True,
+            env=os.environ
+            | {"PGAPPNAME": " ".join(args[:2])},  # so that the database says whose a connection is
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 -- it calls prctl alone
         )
         if elsewhere:

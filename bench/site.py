@@ -37,6 +37,7 @@ class Site:
     cloud: str
     log: Path
     web_pid: int = 0
+    wsgi: str = "hyperclusters.wsgi"
 
     def web_pids(self) -> list[int]:
         """The web server's processes."""
@@ -91,7 +92,7 @@ def _processes(folder: Path) -> Iterator[Site]:
     with (
         running("hyperclusters.simulator", *cloud, log=site.log, elsewhere=True),
         running("django", "worker", log=site.log),
-        running("gunicorn", "hyperclusters.wsgi", "--bind", site.web, *WEB, log=site.log) as web,
+        running("gunicorn", site.wsgi, "--bind", site.web, *WEB, log=site.log) as web,
     ):
         wait_for(f"http://{site.cloud}/_simulator/switches", site.log)
         wait_for(f"http://{site.web}/healthz", site.log)

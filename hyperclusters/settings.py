@@ -205,9 +205,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # These two are outermost, so that redirects, static files, errors and streams carry them as well.
+    # Outermost, so that redirects, static files, errors and streams carry the security headers too.
     "hyperclusters.web.shared.middleware.headers",
-    "csp.middleware.CSPMiddleware",
     "hyperclusters.web.shared.middleware.any_host_for_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -38,14 +38,20 @@ NOW, SINCE = Slot("now", models.DateTimeField()), Slot("since", models.DateTimeF
 TODAY = Slot("today", models.DateField())
 
 
-class _Statement(NamedTuple):
-    queryset: models.QuerySet[Any, Any]
-    compiler: Any
+class _Text(NamedTuple):
+    """SQL and its parameters; a Slot among them stands for a value."""
+
     sql: str
     parameters: tuple[Any, ...]
 
     def fill(self, values: dict[str, Any]) -> list[Any]:
         return [each.value(values) if isinstance(each, Slot) else each for each in self.parameters]
+
+
+class _Statement(NamedTuple):
+    queryset: models.QuerySet[Any, Any]
+    compiler: Any
+    text: _Text
 
 
 def count(build: Build[Any], *shape: Hashable, **values: Any) -> int:
@@ -58,13 +64,12 @@ def count(build: Build[Any], *shape: Hashable, **values: Any) -> int:
 
 def counts(builds: Iterable[Build[Any]], *shape: Hashable, **values: Any) -> list[int]:
     """`count` for several querysets by one statement, in their order."""
-    statements = [_statement(connection.vendor, build, shape) for build in builds]
-    if not any(statements):
-        return [0] * len(statements)
-    numbers = (f"(SELECT COUNT(*) FROM ({each.sql}) counted)" if each else "0" for each in statements)  # noqa: S608 -- Django's own SQL
-    parameters = [value for each in statements if each for value in each.fill(values)]
+    builds = tuple(builds)
+    text = _numbers(connection.vendor, builds, shape)
+    if text is None:
+        return [0] * len(builds)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(numbers)}", parameters)
+        cursor.execute(text.sql, text.fill(values))
         return list(cursor.fetchone())
 
 
@@ -73,19 +78,37 @@ def rows(build: Build[Row], *shape: Hashable, most: int | None, **values: Any) -
     statement = _statement(connection.vendor, build, shape, most)
     if statement is None:
         return []
+    text = statement.text
     queryset, compiler = statement.queryset.all(), copy(statement.compiler)
     compiler.connection = connections[queryset.db]  # of this thread
-    compiler.as_sql = lambda *_, **__: (statement.sql, statement.fill(values))
+    compiler.as_sql = lambda *_, **__: (text.sql, text.fill(values))
     queryset.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
     return list(queryset)
 
 
 @lru_cache(MOST)
+def _numbers(_vendor: str, builds: tuple[Build[Any], ...], shape: tuple[Hashable, ...]) -> _Text | None:
+    """The numbers of rows in one row. None where no queryset can have one."""
+    querysets = [build(*shape) for build in builds]
+    # Rows that are counted need no columns, which take long to parse. The parts of a union choose their own.
+    rows = [each if each.query.combinator else each.values("pk") for each in querysets]
+    texts = [statement.text if (statement := _compile(each)) else None for each in rows]
+    if not any(texts):
+        return None
+    numbers = (f"(SELECT COUNT(*) FROM ({text.sql}) counted)" if text else "0" for text in texts)  # noqa: S608 -- Django's own SQL
+    parameters = (each for text in texts if text for each in text.parameters)
+    return _Text(f"SELECT {', '.join(numbers)}", tuple(parameters))
+
+
+@lru_cache(MOST)
 def _statement(
-    _vendor: str, build: Build[Any], shape: tuple[Hashable, ...], most: int | None = None
+    _vendor: str, build: Build[Any], shape: tuple[Hashable, ...], most: int | None
 ) -> _Statement | None:
+    return _compile(build(*shape)[:most])
+
+
+def _compile(queryset: models.QuerySet[Any, Any]) -> _Statement | None:
     """None where Django sees without the database that no row can fit."""
-    queryset = build(*shape)[:most]
     compiler = queryset.query.get_compiler(connection=connection)
     try:
         sql, parameters = compiler.as_sql()
@@ -93,4 +116,4 @@ def _statement(
         return None
     if times := [each for each in parameters if DAY.match(str(each))]:
         raise ValueError(f"SQL that is built once would keep the time {times[0]} for ever: use a Slot")
-    return _Statement(queryset, compiler, sql, tuple(parameters))
+    return _Statement(queryset, compiler, _Text(sql, tuple(parameters)))

@@ -55,7 +55,7 @@ DATABASES = {
         "PORT": _url.port or "",
         "USER": _url.username or "",
         "PASSWORD": _url.password or "",
-        "CONN_MAX_AGE": None,  # as the product
+        "CONN_MAX_AGE": 60,  # as the product
     }
 }
 SILENCED_SYSTEM_CHECKS = ["admin.E404"]

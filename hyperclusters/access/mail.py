@@ -34,7 +34,7 @@ from .approval_mails import approval_mail, decision_mail
 from .layers import stages
 from .mail_parts import Text, addresses, link
 from .models import AccessRequest, AccessReview, Grant, Invitation, OutgoingMail, RequestState, Team, User
-from .models.notification import PAUSES, TRIES
+from .models.notification import MAIL_PAUSES, MAIL_TRIES
 from .permissions import Permission, platform_admins, who_can
 from .review_reminders import REMINDERS, Reminder
 
@@ -67,7 +67,7 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
         mine = OutgoingMail.objects.filter(pk=mail.pk, lease_holder=holder)
         mail.tries += 1
         # Before it is sent, so that a mail that kills its worker waits and comes to an end as well.
-        mine.update(tries=mail.tries, run_after=clock.now() + PAUSES[mail.tries])
+        mine.update(tries=mail.tries, run_after=clock.now() + MAIL_PAUSES[mail.tries])
         try:
             count += _send(mail)
         except (OSError, ValueError) as error:
@@ -107,10 +107,10 @@ def _send(mail: OutgoingMail) -> int:
 
 def _reschedule(mine: QuerySet[OutgoingMail], mail: OutgoingMail, error: Exception) -> None:
     """Try it again later, unless that was the last try."""
-    if mail.tries >= TRIES:
+    if mail.tries >= MAIL_TRIES:
         log.error(
             "a mail was refused by the mail server in %s tries and is given up: %s: %s",
-            TRIES,
+            MAIL_TRIES,
             mail,
             error,
         )

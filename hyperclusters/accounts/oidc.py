@@ -7,9 +7,11 @@ such answer ends as a ProviderError, which `CompanyAdapter.on_authentication_err
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 from allauth.socialaccount.adapter import get_adapter
@@ -26,6 +28,7 @@ from urllib3.exceptions import HTTPError
 
 LONGEST = 1024 * 1024  # bytes of one answer
 PATIENCE = 10  # seconds in which one answer must be complete
+PRINTABLE = re.compile("[!-~]+")  # ASCII without blanks
 LEEWAY = 60  # seconds by which the provider's clock and ours may disagree
 # Signed with a key that only the provider has: neither `none` nor a secret that both sides know.
 ALGORITHMS = {
@@ -175,8 +178,11 @@ def _first_verified(
             )
         except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError):  # or a key of another kind
             continue
-        if claims.get("azp", client_id) != client_id:
-            raise ProviderError("the ID token is for another application")
+        # OpenID Connect Core, 3.1.3.7: a token for several applications says which of them asked for it.
+        if claims.get("azp", client_id if claims["aud"] in (client_id, [client_id]) else "") != client_id:
+            raise ProviderError(
+                "the ID token is for several applications or another one, and azp does not name ours"
+            )
         return claims
     raise ProviderError("the ID token is signed by none of the provider's keys")
 
@@ -187,7 +193,8 @@ def _discovery(url: str) -> dict[str, Any]:
     if issuer.rstrip("/") != settings.OIDC_ISSUER.partition("/.well-known/")[0]:
         raise ProviderError(f"discovery names the issuer {issuer[:200]!r}: set OIDC_ISSUER to it")
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        if not _text(config, name, "discovery").startswith(("https://", f"{_scheme()}://")):
+        address = _text(config, name, "discovery")
+        if not (address.startswith(("https://", f"{_scheme()}://")) and _names_a_host(address)):
             raise ProviderError(f"discovery names no {_scheme()} address as its {name}")
     methods = config.get("token_endpoint_auth_methods_supported")
     if not isinstance(methods, list):
@@ -195,6 +202,15 @@ def _discovery(url: str) -> dict[str, Any]:
     if not isinstance(config.get("userinfo_endpoint"), str):
         config["userinfo_endpoint"] = ""
     return config
+
+
+def _names_a_host(address: str) -> bool:
+    """Whether a browser could be sent there: printable ASCII with a host, and a port if any."""
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0 and bool(PRINTABLE.fullmatch(address))
+    except ValueError:
+        return False
 
 
 def _scheme() -> str:

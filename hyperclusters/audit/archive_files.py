@@ -152,14 +152,23 @@ def read_manifest(content: bytes) -> dict[str, Any]:
     """The manifest; empty if none of our keys has sealed it."""
     manifest: Any = None
     with suppress(ValueError, RecursionError):
-        manifest = json.loads(content)
+        manifest = json.loads(content, object_pairs_hook=_once)
     if not isinstance(manifest, dict):
         return {}
     keys = dict(settings.AUDIT_KEYS)
     names = [*MANIFEST, *(["acknowledged"] if "acknowledged" in manifest else [])]  # older ones have none
     fields = {name: manifest.get(name) for name in names}
     key = keys.get(str(fields["key"]))
+    if manifest.keys() - {*names, "seal"}:  # what is not sealed
+        return {}
     return manifest if key and digest(key, json.dumps(fields)) == manifest.get("seal") else {}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises ValueError if it has a name twice: programs differ in which one they take."""
+    if len(fields := dict(pairs)) != len(pairs):
+        raise ValueError("a name comes twice")
+    return fields
 
 
 def _batches(lines: Iterator[Row]) -> Iterator[list[Row]]:

@@ -50,7 +50,7 @@ class IntegrityIssue:
     content: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        if not (self.first or self.last):
+        if self.detail and not (self.first or self.last):
             return f"{self.kind}: {self.detail}"
         what = "line" if self.kind.startswith("anchor") else "event"
         place = f"{what} {self.first}" if self.first == self.last else f"{what}s {self.first} to {self.last}"

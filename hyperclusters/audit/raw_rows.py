@@ -172,22 +172,23 @@ def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
 def ends() -> tuple[ChainPosition | None, int]:
     """The recorded end of the chain and the highest number there is, as of one moment. Raises ValueError if the
     record is not a place."""
-    form = (
-        "hex({})" if connection.vendor == "sqlite" else "encode(convert_to(CAST({} AS text), 'UTF8'), 'hex')"
-    )
+    form, types = "encode(convert_to(CAST({} AS text), 'UTF8'), 'hex')", "true"
+    if connection.vendor == "sqlite":
+        form = "hex({})"
+        types = "audit_head.seq < '' AND audit_head.digest < x'' AND audit_head.key_id < x''"
     values = ", ".join(form.format(name) for name in ("audit_head.seq", "audit_head.digest", CURRENT_KEY))
     query = (
-        f"SELECT {values}, (SELECT max(seq) FROM audit_event WHERE seq <= %s) "  # noqa: S608 -- names of columns
+        f"SELECT {types}, {values}, (SELECT max(seq) FROM audit_event WHERE seq <= %s) "  # noqa: S608 -- names of columns
         "FROM (SELECT 1) one LEFT JOIN audit_head ON id = 1"
     )
     with connection.cursor() as cursor:
         cursor.execute(query, [MOST])
-        *others, highest = cursor.fetchone()
+        are_types_right, *others, highest = cursor.fetchone()
     if others[0] is None or (others[0] == "" and connection.vendor == "sqlite"):
         return None, highest or 0
     seq, digest, key_id = (bytes.fromhex(value).decode() for value in others)
-    if seq != str(int(seq)):
-        raise ValueError("a number is written otherwise")
+    if seq != str(int(seq)) or not are_types_right:
+        raise ValueError("a value is written otherwise")
     return ChainPosition(int(seq), digest, key_id), highest or 0
 
 

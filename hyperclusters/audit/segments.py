@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from .chain_verifier import ChainPosition
 from .findings import IntegrityIssues, IssueKind
 from .models import Segment
-from .raw_rows import is_about_a_value, savepoint
+from .raw_rows import MOST, is_about_a_value, savepoint
 from .readable import UNREADABLE
 
 UNREADABLE_RECORDS = "the records of archives"
@@ -45,7 +45,8 @@ def archived_through(findings: IntegrityIssues) -> ChainPosition:
             findings.add(
                 IssueKind.ARCHIVE_EDITED, segment.first, segment.last, "the record of an archive", content
             )
-        position = ChainPosition(segment.last, segment.digest, segment.end_key_id)
+        if segment.last < MOST:  # behind that number nothing could be asked for
+            position = ChainPosition(segment.last, segment.digest, segment.end_key_id)
     return position
 
 
@@ -61,7 +62,7 @@ def archive_from(first: int) -> Segment | None:
 
 def archives_since(at: datetime | None = None) -> list[Segment]:
     """The records of the archives that hold events from this time on, oldest first; all without a time."""
-    later = Q(last_at__gte=at) | Q(last_at__isnull=True, archived_at__gte=at) if at else Q()
+    later = Q(last_at__gte=at) | Q(last_at__isnull=True) if at else Q()
     return [each for each in records(Segment.objects.filter(later)) or [] if is_sealed(each)]
 
 
@@ -78,9 +79,16 @@ def is_sealed(segment: Segment) -> bool:
 
 
 def _seal_of(segment: Segment) -> str:
-    """The seal that it must have; none if it names none of our keys, or has a value that cannot be sealed."""
+    """The seal that it must have; none if it names none of our keys, or has a value that cannot be sealed. A record of
+    an earlier release may have the seal of then. Sets `moved_at`."""
     key = dict(settings.AUDIT_KEYS).get(segment.key_id)
+    if not key:
+        return ""
     try:
-        return segment.sealed_with(key) if key else ""
+        if (older := segment.sealed_with(key, is_dated=False)) == segment.seal:
+            return older
+        seal = segment.sealed_with(key)
     except UNREADABLE:
         return ""
+    segment.moved_at = segment.archived_at if seal == segment.seal else None
+    return seal

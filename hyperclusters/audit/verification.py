@@ -138,12 +138,12 @@ def _verify_whole(progress: Progress) -> Result:
     around, findings = IntegrityIssues(), IntegrityIssues()
     inspect_structure(around)
     result = attempt(around, lambda: _verify(progress), "the events")
+    of_archives = attempt(around, archive_checks.known_issues, "the verifications of archives") or []
     if result is None:
-        nothing = Result([], 0, ChainPosition(), 0.0, is_whole=True)
-        return replace(nothing, findings=[*around.issues, *archive_checks.known_issues()])
+        return Result([*around.issues, *of_archives], 0, ChainPosition(), 0.0, is_whole=True)
     first, last = archived_through(IntegrityIssues()).seq + 1, result.position.seq
     attempt(around, lambda: indexes.inspect(findings, first, last, result.findings), "the indexes")
-    others = [*around.issues, *findings.issues, *archive_checks.known_issues()]
+    others = [*around.issues, *findings.issues, *of_archives]
     return replace(result, findings=[*result.findings, *others])
 
 

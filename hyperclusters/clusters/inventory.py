@@ -17,7 +17,7 @@ from hyperclusters.access.permissions import Person
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
+from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError, canonical_id
 
 from . import breaker, inside, updates
 from .credentials import UnusableKey
@@ -110,7 +110,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
 
     Who asked for the creation becomes its owner, unless it has one. Call it within a transaction. Raises AlreadyBound if another creation made it.
     """
-    _unbind_others(creation, item.id)
+    unbind(creation, but=item.id)
     now = clock.now()
     match = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
     cluster, is_new = Cluster.objects.get_or_create(
@@ -144,10 +144,12 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     return cluster
 
 
-def _unbind_others(creation: Creation, cluster_id: str) -> None:
-    """Leave clusters that were bound to this creation by mistake as made outside. Its requester owns them no more."""
-    others = Cluster.objects.filter(creation=creation).exclude(cluster_id=cluster_id)
-    for cluster in others.select_related("project__team"):
+def unbind(creation: Creation, but: str = "") -> None:
+    """Leave clusters that were bound to this creation by mistake as made outside, `but` one. Its requester owns them no
+    more. Call it within a transaction."""
+    for cluster in Cluster.objects.filter(creation=creation).select_related("project__team"):
+        if but and canonical_id(cluster.cluster_id) == canonical_id(but):
+            continue
         cluster.creation = None
         if cluster.owner_id == creation.requested_by_id:
             cluster.owner = None

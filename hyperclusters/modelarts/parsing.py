@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS, printable
+from hyperclusters.modelarts.paging import has_more, plain
 from hyperclusters.modelarts.types import Capacity, HyperCluster, Network, Occupant, OccupantKind
 
 _MOST_CAPACITIES = 500  # rows of one answer
@@ -19,10 +20,8 @@ _COUNTS = ("count", "total_count", "total")
 _REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
 _NO_CAPACITY = Capacity("", "", "", None)
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-# Keys as `_plain` has them.
+# Keys as `plain` has them.
 _ID_KEYS = {"id", "clusterid", "hyperclusterid"}
-_TOTALS = {"count", "totalcount", "total"}
-_MORE = {"hasmore", "hasnext", "istruncated", "nextmarker", "nextpage", "nexttoken", "truncated"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -87,7 +86,7 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
     if len(ids) != len(clusters):
         raise MalformedError("contradicting_rows")
     elsewhere = map(grammar.canonical_id, _row_ids({**data, "hyper_clusters": None}))
-    if _has_more(data, len(rows)) or not ids.issuperset(elsewhere):
+    if has_more(data, len(rows)) or not ids.issuperset(elsewhere):
         raise MalformedError("incomplete_list")
     return clusters
 
@@ -102,8 +101,7 @@ def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
         rows = []
     if not isinstance(rows, list):
         raise MalformedError("bad_list")
-    pages = data.get("pages")
-    if any(count > len(rows) for count in counts) or (type(pages) is int and pages > 1):
+    if has_more(data, len(rows)):
         raise MalformedError("incomplete_list")
     occupants = tuple(_occupant(row, kind) for row in rows)
     if rows and not any(_REFERENCES[kind] in row for row in rows):
@@ -168,21 +166,6 @@ def _says_empty(data: dict[str, Any], counts: list[int]) -> bool:
     return "hyper_clusters" in data or (0 in counts and set(data) <= set(_COUNTS))
 
 
-def _has_more(data: dict[str, Any], length: int) -> bool:
-    """Whether a list says, in it or one level deep, that it is only a page."""
-    for layer in (data, *(value for value in data.values() if isinstance(value, dict))):
-        for key, value in layer.items():
-            name = _plain(key)
-            if (name in _MORE and value) or (name in _TOTALS and type(value) is int and value > length):
-                return True
-    return False
-
-
-def _plain(key: str) -> str:
-    """A key, however it is spelled."""
-    return re.sub("[-_]", "", key).lower()
-
-
 def _row_ids(data: Any) -> Iterator[str]:
     """The IDs of all objects that are in a list, at any depth."""
     rest = [data]
@@ -191,7 +174,7 @@ def _row_ids(data: Any) -> Iterator[str]:
         rest += (part for part in parts if isinstance(part, dict | list))
         for row in parts if isinstance(each, list) else ():
             pairs = row.items() if isinstance(row, dict) else ()
-            yield from (str(value) for key, value in pairs if _plain(key) in _ID_KEYS)
+            yield from (str(value) for key, value in pairs if plain(key) in _ID_KEYS)
 
 
 def _cluster(data: Any) -> HyperCluster:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,11 +39,11 @@ class RawResponse:
 
 
 class Transport:
-    """An httpx client that a process shares. Thread-safe. Close it when done.
+    """An httpx transport that a process shares. Thread-safe. Close it when done.
 
     Each call has its own connection, so nothing that follows one answer can be read as the next, and no request is
-    lost in a connection that the other side is closing. It ignores the environment's proxy variables, follows no
-    redirects, keeps no cookies, and never sends anything twice.
+    lost in a connection that the other side is closing. Without httpx's client above it, it ignores the environment's
+    proxy variables, follows no redirects, keeps no cookies, and never sends anything twice.
     """
 
     def __init__(
@@ -60,8 +59,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._places = threading.BoundedSemaphore(max_connections)
         self._lookups = NameLookups()
-        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        self._http = httpx.Client(transport=_ConnectionPerCall(verify), trust_env=False, cookies=no_cookies)
+        self._http = _ConnectionPerCall(verify)
 
     def send(
         self,
@@ -113,7 +111,7 @@ class Transport:
 
     def _read(self, request: dict[str, Any], response: RawResponse, max_body: int) -> None:
         content = bytearray()
-        answer = self._http.send(httpx.Request(**request), stream=True)
+        answer = self._http.handle_request(httpx.Request(**request))
         try:
             response.status = answer.status_code
             response.headers = {

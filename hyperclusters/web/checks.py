@@ -129,10 +129,10 @@ def times_nest(**_: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def headers_stand(**_: Any) -> list[CheckMessage]:
     """The middleware that gives every answer its headers is outermost."""
-    outermost = ["hyperclusters.web.shared.middleware.headers", "csp.middleware.CSPMiddleware"]
-    if settings.MIDDLEWARE[:2] == outermost:
+    outermost = "hyperclusters.web.shared.middleware.headers"
+    if settings.MIDDLEWARE[:1] == [outermost]:
         return []
-    return [checks.Error(f"MIDDLEWARE must begin with {', '.join(outermost)}.", id="hyperclusters.E010")]
+    return [checks.Error(f"MIDDLEWARE must begin with {outermost}.", id="hyperclusters.E010")]
 
 
 @register()

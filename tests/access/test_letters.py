@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests, invitations, mail
 from hyperclusters.access.models import AccessRequest, Grant, OutgoingMail, Role
-from hyperclusters.access.models.notification import TRIES
+from hyperclusters.access.models.notification import MAIL_TRIES
 from hyperclusters.access.services import end_grant, grant
 from tests.conftest import People
 
@@ -125,10 +125,12 @@ def test_a_letter_that_is_never_taken_is_given_up_aloud(
 ) -> None:
     refuses.add("wrong@example.com")
     invite("wrong@example.com", people)
-    for _ in range(TRIES + 1):
+    for _ in range(MAIL_TRIES + 1):
         mail.send_due()
         later()
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * (TRIES - 1) + [logging.ERROR]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * (MAIL_TRIES - 1) + [
+        logging.ERROR
+    ]
     assert all("wrong@example.com" in record.getMessage() for record in caplog.records)
     assert not OutgoingMail.objects.exists()
 

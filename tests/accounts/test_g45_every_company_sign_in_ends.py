@@ -99,9 +99,20 @@ def test_g45_discovery_with_a_bent_value(
 
 @pytest.mark.parametrize(
     "address",
-    ["javascript:alert(1)", "http://", "file:///etc/passwd", "//evil.example", "http://[::1", "http://a b/"],
+    [
+        "javascript:alert(1)",
+        "http://",
+        "file:///etc/passwd",
+        "//evil.example",
+        "http://[::1",
+        "http://a b/",
+        "http://a:b/",
+        "http://a/\ud800",
+    ],
 )
-@pytest.mark.parametrize("name", ["token_endpoint", "jwks_uri", "userinfo_endpoint"])
+@pytest.mark.parametrize(
+    "name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"]
+)
 def test_g45_discovery_with_a_bent_address(
     name: str, address: str, bendable: BentProvider, database: None
 ) -> None:
@@ -148,6 +159,7 @@ def test_g45_a_subject_of_255_characters_is_somebody(bendable: BentProvider, dat
         ("aud", None),
         ("aud", []),
         ("aud", 5),
+        ("aud", [CLIENT, "other"]),
         ("azp", "other"),
         ("exp", 1),
         ("exp", None),
@@ -166,6 +178,13 @@ def test_g45_an_id_token_that_is_not_for_this_sign_in_is_refused(
 ) -> None:
     bendable.id_token[name] = value
     ends_in_a_page(*bendable.visit())
+
+
+def test_g45_an_id_token_for_several_that_says_it_is_ours_is_accepted(
+    bendable: BentProvider, database: None
+) -> None:
+    bendable.id_token = {"aud": ["other", CLIENT], "azp": CLIENT}
+    is_signed_in(*bendable.visit())
 
 
 def unsigned(claims: dict[str, Any]) -> str:

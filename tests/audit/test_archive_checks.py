@@ -290,11 +290,11 @@ def test_an_error_of_the_disk_is_no_result_and_the_check_is_due_again(
 
 
 def test_an_archive_of_an_earlier_release_is_searched_and_verified(segments: list[Segment]) -> None:
-    """Its record has no times and no key of its end, and its seal covers neither."""
+    """Its record has no times and no key of its end, and its seal covers neither, nor the time that it was moved at."""
     old = segments[0]
     old.first_at = old.last_at = old.acknowledged = None
     old.end_key_id = ""
-    old.seal = old.sealed_with(dict(settings.AUDIT_KEYS)[old.key_id])
+    old.seal = old.sealed_with(dict(settings.AUDIT_KEYS)[old.key_id], is_dated=False)
     unguarded(
         lambda: sql(
             "UPDATE audit_segment SET first_at = NULL, last_at = NULL, acknowledged = NULL, end_key_id = '', seal = %s "
@@ -311,3 +311,4 @@ def test_an_archive_of_an_earlier_release_is_searched_and_verified(segments: lis
         archives_between(clock.now() - timedelta(days=1), None), matcher(EventFilter(), None), size=999
     )
     assert len(found.events) == sum(each.count for each in segments)
+    assert archives_between(None, None)[0].moved_at is None  # anybody could have written it

@@ -516,7 +516,9 @@ def test_g21_what_is_done_to_an_archive_is_named(database: None, tmp_path: Path)
     path.write_text(value)
     manifest = Path(f"{path}.manifest")
     sealed = manifest.read_text()
-    for changed in (sealed.replace('"last": 4', '"last": 3'), "{}", ""):
+    more = sealed.replace("{", '{"approved": "olga",', 1)
+    twice = sealed.replace('"last": 4', '"last": 3, "last": 4')
+    for changed in (sealed.replace('"last": 4', '"last": 3'), more, twice, "{}", ""):
         manifest.write_text(changed)
         with pytest.raises(CommandError, match="manifest is missing or was edited"):
             call_command("verify_audit", "--archive", str(path))

@@ -1,5 +1,5 @@
-"""What PostgreSQL reads for a word in the reason: the newest events in their order if it is common, the search's index if
-it is rare. Neither grows with the ledger."""
+"""What PostgreSQL reads for a word, in the reason or anywhere: the newest events in their order if it is common, the
+search's index if it is rare. Neither grows with the ledger."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def read(event_filter: EventFilter) -> tuple[bool, int]:
     )
 
 
-@pytest.mark.parametrize("event_filter", [EventFilter(reason="baseline"), EventFilter(code="ModelArts.0001")])
+@pytest.mark.parametrize(
+    "event_filter",
+    [EventFilter(reason="baseline"), EventFilter(code="ModelArts.0001"), EventFilter(text="baseline")],
+)
 def test_a_common_word_reads_the_newest_events_and_stops(ledger: None, event_filter: EventFilter) -> None:
     uses_search, most = read(event_filter)
     assert not uses_search
@@ -76,7 +79,8 @@ def test_a_common_word_reads_the_newest_events_and_stops(ledger: None, event_fil
     assert len(page(event_filter.alternatives([Event.objects.all()])).events) == SIZE
 
 
-def test_a_rare_word_reads_the_events_that_have_it(ledger: None) -> None:
-    uses_search, most = read(EventFilter(reason="RARE"))
+@pytest.mark.parametrize("event_filter", [EventFilter(reason="RARE"), EventFilter(text="RARE")])
+def test_a_rare_word_reads_the_events_that_have_it(ledger: None, event_filter: EventFilter) -> None:
+    uses_search, most = read(event_filter)
     assert uses_search
     assert most == EVENTS // 2000

@@ -29,6 +29,7 @@ from hyperclusters.audit.fingerprints import raw_fingerprint
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import ChainHead, Event, Segment, Verification
 from hyperclusters.audit.search import INDEX
+from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 from tests.audit.tampering import sql, unguarded
@@ -161,6 +162,36 @@ def test_g40_a_forged_record_of_an_archive_is_named(ledger: None) -> None:
     assert integrity.integrity_status().state == "broken"
 
 
+def test_g40_a_record_with_the_highest_number_is_named(ledger: None, tmp_path: Path) -> None:
+    archived(tmp_path / "archive")
+    Segment.objects.create(first=2**63 - 1, last=2**63 - 1, previous="0" * 64, digest="f" * 64, file="x", sha256="0" * 64,
+                           archived_at=clock.now(), key_id="tests", seal="f" * 64)  # fmt: skip
+    assert [each.partition(":")[0] for each in verify()] == ["archive edited"]
+    assert integrity.integrity_status().state == "broken"
+
+
+def test_g40_another_time_in_the_record_of_an_archive_is_named(ledger: None, tmp_path: Path) -> None:
+    archived(tmp_path / "archive")
+    assert archives_since()[0].moved_at
+    assert verify() == []
+    unguarded(lambda: sql("UPDATE audit_segment SET archived_at = '2020-01-01 00:00:00'"))
+    assert [each.partition(":")[0] for each in verify()] == ["archive edited"]
+
+
+def test_g40_an_event_of_the_number_0_is_named(ledger: None) -> None:
+    values = mallory.row(mallory.lowest())
+    unguarded(lambda: mallory.put(values | {"seq": 0, "digest": "f" * 64}))
+    assert verify() == ["inserted: event 0"]
+
+
+def test_g40_verifications_of_archives_that_are_gone_are_named(ledger: None) -> None:
+    with mallory.undone():
+        sql("DROP TABLE audit_segmentcheck")
+        names = verify()
+        assert "unreadable: the verifications of archives, because of what was changed around them" in names
+        assert any(each.startswith("guard changed: column audit_segmentcheck.") for each in names)
+
+
 VALUES = ["x'ff00fe'", "CAST(x'c328' AS TEXT)", "'abc'", "''", "1e300", "9e999", "'[1]'", "'a' || char(0)", "9223372036854775807",
           "replace(hex(zeroblob(5000)), '0', '[')", "'0000-00-00 00:00:00'", "-9223372036854775808"]  # fmt: skip
 TABLES: dict[str, list[str]] = {
@@ -187,7 +218,7 @@ def test_g40_no_stored_value_around_the_rows_stops_a_verification(
                 sql(f"UPDATE {table} SET {column} = {value}")
                 names = [each.kind for each in verification.verify().findings]
                 integrity.integrity_status()
-                is_sealed = table in {"audit_head", "audit_segment"} and column != "archived_at"
+                is_sealed = table in {"audit_head", "audit_segment"}
                 if is_sealed and not names and (column[-6:], value) != ("key_id", "''"):
                     wrong.append((column, value))
     assert wrong == []
@@ -195,9 +226,21 @@ def test_g40_no_stored_value_around_the_rows_stops_a_verification(
 
 
 @on_sqlite
-@pytest.mark.parametrize("value", ["'abc'", "CAST(x'c328' AS TEXT)", "9223372036854775807", "x'00'"])
-def test_g40_an_end_that_cannot_be_read_is_kept_as_a_finding(value: str, ledger: None) -> None:
-    unguarded(lambda: sql(f"UPDATE audit_head SET seq = {value}"))
+@pytest.mark.parametrize(
+    "change",
+    [
+        "seq = 'abc'",
+        "seq = CAST(x'c328' AS TEXT)",
+        "seq = 9223372036854775807",
+        "seq = x'00'",
+        "seq = CAST(seq AS BLOB)",
+        "digest = CAST(digest AS BLOB)",
+        "key_id = CAST(key_id AS BLOB)",
+        "key_id = x''",
+    ],
+)
+def test_g40_an_end_that_cannot_be_read_is_kept_as_a_finding(change: str, ledger: None) -> None:
+    unguarded(lambda: sql(f"UPDATE audit_head SET {change}"))
     with pytest.raises(CommandError, match="the record of the chain's end"):
         call_command("verify_audit", stdout=StringIO(), stderr=StringIO())
     assert integrity.integrity_status().state == "broken"

@@ -39,7 +39,7 @@ def test_from_the_rule_to_the_cluster(
 
     ada = window("ada", **browser)
     ada.goto("/clusters/new/?type=ECS&name=gateway")
-    expect(ada.get_by_text("Needs approval by another admin of Vision")).to_be_visible()
+    expect(ada.get_by_text("Needs approval by an admin of Vision other than you")).to_be_visible()
     ada.get_by_label("Reason").fill("For the demo on Friday")
     ada.get_by_role("button", name="Create cluster").click()
     expect(ada.locator("#creation")).to_have_attribute("data-state", "queued")

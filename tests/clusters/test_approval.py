@@ -209,7 +209,7 @@ def test_an_approver_who_is_no_admin_any_more_has_not_approved_when_it_is_sent(
     assert run_worker_again(creation).state == State.QUEUED
     waits = now(creation)
     assert (waits.approval, waits.cause, waits.approval_by) == (Approval.WAITING, "approver_lost", None)
-    assert "no admin of the team any more" in creation_status(waits).text
+    assert "no longer an admin of the team" in creation_status(waits).text
     assert not cloud.posts
     approve(waits, by=people.tom)
     assert run_worker_again(creation).state == State.CREATED

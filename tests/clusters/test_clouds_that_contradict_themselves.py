@@ -351,6 +351,54 @@ def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflic
     assert Creation.objects.get(pk=creation.pk).conflict_at is not None
 
 
+def test_g41_a_cluster_named_for_an_absent_creation_is_not_taken_for_the_next_one_s(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    first = settled(answered(people, projects, cloud, body(name="ring-east")))
+    assert first.state == State.NOT_CREATED
+    second = answered(people, projects, cloud, b"{}")
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME, cluster_id=ID)
+    second = run_worker_again(second)
+    assert (second.state, second.cause) == (State.NEEDS_ATTENTION, "known_id")
+    lists_are_due()
+    assert Cluster.objects.get(cluster_id=ID).creation_id is None
+    assert Creation.objects.get(pk=first.pk).conflict_at is not None
+
+
+def test_g07_an_id_that_the_cloud_named_for_another_open_creation_proves_nothing(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    first = answered(people, projects, cloud, body(name="ring-east"))
+    text = json.dumps(body(name="second")).encode()
+    cloud.simulator.fault("garbage", "create", name="second", kind="custom", body=text, deed=False)
+    second = submit_creation(people.ada, projects.vision, "second")
+    send_what_waits()
+    second.refresh_from_db()
+    assert (second.state, second.cause) == (State.NEEDS_ATTENTION, "known_id")
+    assert Creation.objects.get(pk=first.pk).state == State.UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["ring-east", NAME.upper(), f"{NAME} "])
+def test_g07_a_new_cluster_whose_name_is_spelled_otherwise_is_left_to_a_person(
+    name: str, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(people, projects, cloud, b"{}")
+    cloud.simulator.add_cluster(projects.vision.project_id, name, cluster_id=ID)
+    assert run_worker_again(creation, times=3).state == State.UNKNOWN
+    creation = settled(creation)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_spelling")
+    assert [each["id"] for each in creation.candidates] == [ID]
+
+
+def test_g07_a_cluster_of_another_spelling_that_was_there_before_does_not_keep_a_verdict_away(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
+    creation = answered(people, projects, cloud, b"{}")
+    cloud.simulator.add_cluster(projects.vision.project_id, f"{NAME}-2", cluster_id=OTHER_ID)
+    assert settled(creation).state == State.NOT_CREATED
+
+
 def test_g41_an_answer_that_names_a_cluster_after_absence_was_proved_is_a_conflict(
     people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +411,22 @@ def test_g41_an_answer_that_names_a_cluster_after_absence_was_proved_is_a_confli
     assert (creation.state, creation.reported_ids) == (State.NOT_CREATED, [ID])
     assert creation.conflict_at is not None
     assert last(creation).action == "cluster:create:contradicted"
+
+
+def test_g41_a_late_error_that_names_an_id_is_a_conflict_once_a_list_has_that_cluster(
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = json.dumps({"id": ID}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, status=502, body=said)
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
+    run_worker()
+    creation.refresh_from_db()
+    assert (creation.state, creation.reported_ids, creation.conflict_at) == (State.NOT_CREATED, [ID], None)
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
+    lists_are_due()
+    creation.refresh_from_db()
+    assert creation.conflict_at is not None
 
 
 # G7: an ID that was known before proves nothing.

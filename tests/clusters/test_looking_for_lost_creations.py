@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,20 @@ import pytest
 from django.utils import timezone
 
 from hyperclusters.clusters.creations import look_now, withdraw
-from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Evidence, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.modelarts import Answer, Client, ClusterType, Denied, HyperCluster
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClusterType,
+    Denied,
+    HyperCluster,
+    ModelArtsError,
+    Throttled,
+    Unavailable,
+)
 from tests.clusters.moments import (
     Killed,
     after_the_list,
@@ -257,8 +267,21 @@ def test_g07_a_new_cluster_of_the_name_under_the_other_type_is_for_a_person(
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_type")
 
 
-def test_absence_needs_only_the_list_of_the_type_that_was_sent(
-    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Denied("not for this key", cause="status_403"), State.NOT_CREATED),
+        (Throttled(cause="status_429"), State.UNKNOWN),
+        (Unavailable(cause="status_502"), State.UNKNOWN),
+    ],
+)
+def test_g07_a_refused_list_of_the_other_type_is_no_obstacle_and_a_missing_one_is(
+    error: ModelArtsError,
+    expected: State,
+    people: People,
+    projects: Projects,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
@@ -266,11 +289,14 @@ def test_absence_needs_only_the_list_of_the_type_that_was_sent(
 
     def only_supernodes(self: Client, **query: ClusterType) -> Answer[tuple[HyperCluster, ...]]:
         if query["type"] == ClusterType.ECS:
-            raise Denied("not for this key", cause="status_403")
+            raise error
         return read(self, **query)
 
-    monkeypatch.setattr(Client, "list", only_supernodes)
-    assert run_worker_again(creation, times=2).state == State.NOT_CREATED
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "list", only_supernodes)
+        assert run_worker_again(creation, times=2).state == expected
+    Project.objects.update(blocked_until=None, blocked_cause="")
+    assert run_worker_again(creation).state == State.NOT_CREATED
 
 
 @pytest.mark.parametrize("network_info", ["absent", "null", "empty"])
@@ -483,8 +509,35 @@ def test_g12_a_late_refusal_beside_a_cluster_in_the_list_is_a_conflict(
     around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
     run_worker()
     creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.FAILED, Evidence.REFUSED)
     assert creation.conflict_at is not None
     assert actions(creation)[-2:] == ["succeeded", "contradicted"]
+    found = Cluster.objects.get()
+    assert (found.creation_id, found.owner_id) == (None, None)  # by the refusal it is somebody else's
+    after = events(object_id=str(creation.pk))[-1].after
+    assert after is not None
+    assert after["cluster"] == {"id": found.cluster_id}  # which the page names
+
+
+@pytest.mark.parametrize("named", ["another", "the same"])
+def test_g12_a_late_unclear_answer_that_names_another_cluster_than_the_list_is_a_conflict(
+    named: str, people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
+    ours = "4a1f6e1c-1d2c-4a5b-8c9d-0123456789ab" if named == "another" else outside
+    body = json.dumps({"id": ours, "name": f"{NAME}-x"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=body, times=1)
+    creation = submit_creation(people.ada, projects.vision, NAME)
+
+    def adopted() -> None:
+        cloud.simulator.add_cluster(projects.vision.project_id, NAME, cluster_id=outside)
+        assert taken_for_lost(creation).state == State.CREATED
+
+    around_the_create(monkeypatch, after=once(adopted))
+    run_worker()
+    creation.refresh_from_db()
+    assert (creation.evidence, creation.reported_ids) == (Evidence.LISTED, [ours])
+    assert (creation.conflict_at is not None) == (named == "another")
 
 
 def test_g12_a_late_answer_without_meaning_changes_no_verdict(

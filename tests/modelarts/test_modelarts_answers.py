@@ -10,7 +10,8 @@ import pytest
 
 from hyperclusters.modelarts import Client, ClusterType, Network, Unavailable
 from hyperclusters.modelarts.complaints import named_ids
-from hyperclusters.modelarts.parsing import MalformedError, read_clusters
+from hyperclusters.modelarts.parsing import MalformedError, read_clusters, read_occupants
+from hyperclusters.modelarts.types import OccupantKind
 from tests.modelarts.cloud import (
     CLUSTER,
     CLUSTER_ID,
@@ -400,6 +401,37 @@ def test_g41_an_id_is_kept_wherever_an_answer_has_it(
 def test_g08_a_list_that_names_a_next_page_is_no_whole_list(link: str, stage: ScriptedCloud) -> None:
     error = stage.failing("list", answer(200, as_json({"hyper_clusters": []}), f"Link: {link}"))
     assert error.cause == "incomplete_list"
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"next": "/v1/p?marker=x"},
+        {"nextPageToken": "x"},
+        {"metadata": {"continue": "x"}},
+        {"links": {"self": "x", "next": "y"}},
+        {"hyper_clusters_links": [{"rel": "next", "href": "x"}]},
+        {"pages": 2},
+        {"page_info": {"total_pages": 3}},
+        {"partial": True},
+    ],
+    ids=str,
+)
+def test_g08_a_list_that_says_inside_that_more_follows_is_no_whole_list(sign: dict[str, Any]) -> None:
+    with pytest.raises(MalformedError, match="incomplete_list"):
+        read_clusters(as_json({"hyper_clusters": [CLUSTER]} | sign))
+    with pytest.raises(MalformedError, match="incomplete_list"):
+        read_occupants(as_json({"data": []} | sign), OccupantKind.SUPERNODE)
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [{"pages": 1}, {"next": None}, {"links": {"next": ""}}, {"x_links": [{"rel": "self"}, "next"]}],
+    ids=str,
+)
+def test_g08_a_list_without_a_further_page_is_whole(sign: dict[str, Any]) -> None:
+    assert len(read_clusters(as_json({"hyper_clusters": [CLUSTER]} | sign))) == 1
+    assert read_occupants(as_json({"data": []} | sign), OccupantKind.SUPERNODE) == ()
 
 
 @pytest.mark.parametrize("call", ["list", "show", "create"])

@@ -39,10 +39,13 @@ def test_the_form_says_before_the_click_what_needs_approval_and_why(
 ) -> None:
     ada = as_("ada")
     shown = main(ada.get(f"{NEW}?project=vision-cn-southwest-2&type=ECS&name=a"))
-    assert "Needs approval by another admin of Vision Vision asks for approval of ECS clusters" in shown
+    assert (
+        "Needs approval by an admin of Vision other than you Vision requires approval of ECS clusters"
+        in shown
+    )
     assert "Needs approval" not in main(ada.get(f"{NEW}?project=vision-cn-southwest-2&type=HPS&name=a"))
     set_rules(people.vision, by=people.tom, approval_from=1)
-    assert "Vision asks for approval from cluster 1 on" in main(ada.get(f"{NEW}?type=HPS&name=a"))
+    assert "Vision requires approval from cluster 1 on" in main(ada.get(f"{NEW}?type=HPS&name=a"))
 
 
 def test_the_form_says_if_nobody_could_approve(
@@ -68,7 +71,7 @@ def test_an_admin_finds_it_at_home_in_the_list_and_the_inbox_and_approves_it(
     assert "Needs approval 1" in listed
     assert "Needs approval by an admin" in listed
     shown = main(tom.get(page))
-    assert "Waiting for approval Vision asks for approval of ECS clusters." in shown
+    assert "Waiting for approval Vision requires approval of ECS clusters." in shown
     assert f'action="{page}approval/"' in body(tom.get(page))
     region = "".join(re.findall(r'<article id="creation"[^>]*>', body(tom.get(page))))
     assert "hx-get" not in region  # a form is filled in there

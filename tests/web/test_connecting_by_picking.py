@@ -350,7 +350,7 @@ def test_iam_of_a_region_must_be_on_the_operators_list(
         ({"access_key": ""}, "This is missing."),
         ({"secret_key": "two words"}, "A key has no spaces"),
         ({"region": "", "endpoint": ""}, "Choose a region, or type the endpoint."),
-        ({"security_token": "t"}, "Say when the temporary key ends."),
+        ({"security_token": "t"}, "Enter when the temporary key ends."),
         ({"security_token": "t", "key_until": "2020-01-01T00:00"}, "ends within the next 24 hours"),
         ({"endpoint": "https://evil.example"}, "This endpoint is not on the list of hosts"),
     ],

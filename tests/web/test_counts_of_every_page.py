@@ -11,8 +11,8 @@ from hyperclusters.access.models import Role, User
 from hyperclusters.access.services import end_grant, grant
 from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.ownership import hand_over
-from hyperclusters.statements import _statement
-from hyperclusters.web.shared.context import frame_numbers, own_under_way
+from hyperclusters.statements import _numbers
+from hyperclusters.web.shared.context import entries, frame_numbers, own_under_way
 from hyperclusters.web.texts.notices import inbox, mark_read
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.badges import badge
@@ -27,13 +27,13 @@ def assert_numbers_agree(moment: str) -> None:
         mine = Creation.objects.unresolved().filter(requested_by=person)
         assert badge(person) == sum(notice.is_unread for notice in inbox(person)), (moment, name)
         assert badge(person, "creations:list") == visible.count(), (moment, name)
-        assert bool(frame_numbers(person)[own_under_way]) == mine.exists(), (moment, name)
+        assert bool(frame_numbers(person, entries(person))[own_under_way]) == mine.exists(), (moment, name)
 
 
 def test_they_equal_the_lists_for_everybody_at_every_moment(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    _statement.cache_clear()
+    _numbers.cache_clear()
     assert_numbers_agree("nothing")
     first = submit_creation(people.ada, projects.vision, "first")
     submit_creation(people.mallory, projects.speech, "theirs")

@@ -123,4 +123,4 @@ def test_a_creator_whose_team_has_no_project_reads_what_is_missing(as_: SignIn) 
     assert answer.status_code == 403
     assert "Your team has no project yet. Ask a platform admin to connect one." in main(answer)
     assert "needs the role" not in main(answer)
-    assert "Creating needs the role of creator in a team" in main(as_("vera").get(NEW))
+    assert "You need the Creator role in a team" in main(as_("vera").get(NEW))

@@ -17,7 +17,7 @@ from hyperclusters.access.services import add_person, add_team, extend_grant, gr
 from hyperclusters.accounts.models import Session
 from hyperclusters.audit import clock
 from hyperclusters.clusters import breaker, heartbeat
-from hyperclusters.clusters.models import Cluster, Creation, Project
+from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project
 from hyperclusters.clusters.ownership import hand_over
 from hyperclusters.clusters.retirement import retire_project
 from hyperclusters.modelarts.errors import Throttled
@@ -257,7 +257,7 @@ def test_news_since_a_wrong_time_are_none(
 def test_root_is_told_that_everything_runs_only_while_it_does(
     people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    root, sentence = as_("root"), "Everything runs"
+    root, sentence = as_("root"), "Everything is working"
     heartbeat.beat("worker")
     assert sentence not in main(root), "no list was read yet"
     run_worker()
@@ -269,6 +269,17 @@ def test_root_is_told_that_everything_runs_only_while_it_does(
     heartbeat.remove("worker")
     heartbeat.forget_beats()
     assert sentence not in main(root)
+
+
+def test_root_sees_which_workers_report_and_no_web_servers(people: People, as_: SignIn) -> None:
+    heartbeat.beat("silent")
+    Heartbeat.objects.update(at=clock.now() - timedelta(minutes=5))
+    heartbeat.beat("busy")
+    heartbeat.beat("site", Heartbeat.WEB)
+    page = main(as_("root"))
+    assert "busy Running" in page
+    assert "silent Not reporting" in page
+    assert "site" not in page.partition("Workers")[2]
 
 
 def test_a_new_installation_shows_root_what_it_lacks_until_it_lacks_nothing(
@@ -374,3 +385,20 @@ def test_what_was_in_a_retired_project_is_still_found(
 def test_only_platform_admins_retire_projects(as_: SignIn, people: People, projects: Projects) -> None:
     for who in ("ada", "tom", "vera", "olga", "nina", "mallory"):
         assert as_(who).get(f"{projects.vision.get_absolute_url()}retire/").status_code == 403
+
+
+def test_root_sees_projects_with_a_problem_before_others_and_only_the_first(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    run_worker()
+    breaker.record_failure(projects.vision, Throttled("slow down"))
+    page = body(as_("root").get(HOME))
+    speech, vision = (page.index(each.get_absolute_url()) for each in (projects.speech, projects.vision))
+    assert vision < speech
+    for number in range(12):
+        Project.objects.create(
+            name=f"a-{number:02}", team=people.vision, endpoint="http://127.0.0.1:1", project_id=f"p{number}"
+        )
+    page = body(as_("root").get(HOME))
+    assert page.count("http://127.0.0.1:1<") <= 10
+    assert f"{Project.objects.count()}</span></h2>" in page

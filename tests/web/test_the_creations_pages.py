@@ -25,12 +25,12 @@ pytestmark = pytest.mark.any_database
 LIST = "/creations/"
 POLLING = {State.QUEUED, State.SENDING, State.UNKNOWN}
 VERDICTS: dict[State, tuple[dict[str, Any], str]] = {
-    State.QUEUED: ({}, "It is recorded, and nothing was sent yet."),
+    State.QUEUED: ({}, "The request is logged and not sent yet."),
     State.SENDING: ({}, "The request is on its way to the cloud."),
     State.UNKNOWN: ({"cause": "deadline"}, "Don't create it again"),
     State.NEEDS_ATTENTION: ({"cause": "several_candidates"}, "a team admin must choose"),
     State.FAILED: ({"code": "ModelArts.0106", "evidence": "refused"}, "The cloud's own quota is used up."),
-    State.NOT_CREATED: ({"evidence": "absent_after_horizon"}, "it was not made and cannot be any more"),
+    State.NOT_CREATED: ({"evidence": "absent_after_horizon"}, "it was not created"),
     State.CANCELLED: ({}, "It was withdrawn before anything was sent."),
     State.REFUSED: ({"cause": "connect_error", "evidence": "not_sent"}, "Refused: nothing was sent"),
 }
@@ -110,8 +110,7 @@ def test_g53_a_contradicted_verdict_says_nothing_that_its_evidence_denies(
     denials = (
         "Nothing was created",
         "not carried out",
-        "was not made",
-        "cannot be any more",
+        "was not created",
         "withdrawn before",
     )
     page = main(as_("ada").get(url))
@@ -281,6 +280,14 @@ def test_an_admin_decides_among_the_candidates_and_the_others_see_who_can(
     assert as_("ada").post(f"{url}decide/", {"cluster_id": other.id}).status_code == 403
     tom = as_("tom")
     assert other.id in body(tom.get(url))
+    listed = Cluster.objects.create(
+        project=projects.vision,
+        cluster_id=other.id,
+        name=creation.name,
+        found_at=timezone.now(),
+        seen_at=timezone.now(),
+    )
+    assert f'href="{listed.get_absolute_url()}"' in body(tom.get(url))
     for nonsense in ("", "-", "zzz", "none\x00"):
         answer = tom.post(f"{url}decide/", {"cluster_id": nonsense}, follow=True)
         assert "Nothing was decided" in words(answer)

@@ -63,7 +63,7 @@ def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, people: 
         ({"quota": "-1"}, "greater than or equal to 0"),
         ({"access_key": ""}, "This is missing."),
         ({"secret_key": "two words"}, "A key has no spaces"),
-        ({"security_token": "token"}, "Say when the temporary key ends."),
+        ({"security_token": "token"}, "Enter when the temporary key ends."),
         (
             {"security_token": "token", "key_until": "2020-01-01T00:00"},
             "A temporary key ends within the next 24 hours.",

@@ -278,7 +278,7 @@ def test_only_a_platform_admin_changes_the_setting_and_the_audit_has_it(
     for name in ("ada", "tom", "olga"):
         assert confirm(as_(name)).post(url, values | {"reads_traces": "on"}).status_code == 403
     root = confirm(as_("root"))
-    assert "Allow asking CTS" in words(root.get(project.get_absolute_url()))
+    assert "Allow CTS queries" in words(root.get(project.get_absolute_url()))
     assert root.post(url, values | {"reads_traces": "on"}).status_code == 302
     assert Project.objects.get(pk=project.pk).reads_traces
     assert 'id="id_reads_traces" checked' in body(root.get(project.get_absolute_url()))

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.template import engines
+from django.test import RequestFactory
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import override
 
@@ -17,6 +19,9 @@ from tests.web.pages import SignIn
 pytestmark = pytest.mark.any_database
 
 WHO = '{% load hyperclusters_tags %}{% cached_include "components/_who.html" initials="XY" username=name line=line %}'
+
+LANGUAGES = (("en", "English"), ("zh-hans", "简体中文"))
+SIDE = '{% load hyperclusters_tags %}{% cached_forms "components/_side.html" username=name languages=languages %}'
 
 
 def draw(source: str, **context: Any) -> str:
@@ -36,6 +41,16 @@ def test_other_values_and_other_languages_are_drawn_anew() -> None:
 def test_text_is_escaped_although_the_same_text_was_shown_as_markup() -> None:
     assert "<i>x</i>" in draw(WHO, name=SafeString("<i>x</i>"), line="-")
     assert "<i>x</i>" not in draw(WHO, name="<i>x</i>", line="-")
+
+
+def test_forms_have_the_token_and_the_address_of_their_own_page() -> None:
+    name = "{token} {address} {0} {{x}} {"
+    for token, path in (("a" * 64, "/one/?q={token}&b=<b>"), ("b" * 64, "/two/")):
+        request = RequestFactory().get(path)
+        side = draw(SIDE, csrf_token=token, request=request, name=name, languages=LANGUAGES)
+        assert side.count(f'name="csrfmiddlewaretoken" value="{token}"') == 3
+        assert side.count(f'name="next" value="{escape(request.get_full_path())}"') == 2
+        assert f"<b>{name}</b>" in side
 
 
 @pytest.mark.django_db

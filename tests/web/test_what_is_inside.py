@@ -67,11 +67,11 @@ def test_an_empty_cluster_says_since_when(
     Cluster.objects.update(empty_since=timezone.now() - timedelta(days=3, hours=1))
     ada = as_("ada")
     text = words(ada.get(cluster.get_absolute_url()))
-    assert "ModelArts lists nothing inside. First listed empty 3 days ago" in text
+    assert "ModelArts lists nothing inside. First seen empty 3 days ago" in text
     text = words(ada.get(f"{cluster.get_absolute_url()}delete/"))
     assert "Nothing we know of prevents it" in text
     assert "We check again right before sending. If the list can't be read, nothing is deleted." in text
-    assert "Empty since 3 days ago" in words(ada.get("/clusters/"))
+    assert "Empty for 3 days" in words(ada.get("/clusters/"))
 
 
 def test_what_was_never_listed_and_what_cannot_be_is_said(

@@ -27,7 +27,7 @@ from hyperclusters.modelarts.types import ClusterType, Request
 from hyperclusters.web.audit.event_rows import rows
 from hyperclusters.web.texts.causes import CODES, cause_of
 from hyperclusters.web.texts.states import creation_status, deletion_status
-from tests.clusters.moments import send_what_waits
+from tests.clusters.moments import around_the_create, declared_absent, once, send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import SignIn, main, submit, words
 
@@ -214,8 +214,8 @@ def test_g53_the_audit_says_of_a_taken_name_what_was_known_when(
     assert [event.evidence for event in refused] == ["name_taken", "name_appeared"]
     first, second = (words(as_("olga").get(event.get_absolute_url())) for event in refused)
     assert "The project already has a cluster of this name." in first
-    assert "was not known when this was asked for" not in first
-    assert "was not known when this was asked for" in second
+    assert "was not there when this was requested" not in first
+    assert "was not there when this was requested" in second
 
 
 @pytest.mark.parametrize("cause", ["quota", "team_rules", "not_permitted"])
@@ -234,9 +234,34 @@ def test_g41_a_candidate_of_another_name_is_shown_with_its_name(
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
     run_worker_again(creation)
     page = main(as_("tom").get(creation.get_absolute_url()))
-    assert "under another name than was asked for" in page
+    assert "under another name than requested" in page
     assert "We can't prove that this request created it" in page
     assert "Name: ring-east" in page
+
+
+def test_g41_an_id_that_an_unclear_answer_named_is_on_the_page_at_once(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cluster_id = str(uuid.uuid4())
+    body = json.dumps({"id": cluster_id, "name": "ring-east"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=body, times=1)
+    creation = submit_creation(people.ada, projects.vision, "Ring-East")
+    send_what_waits()
+    page = main(as_("ada").get(creation.get_absolute_url()))
+    assert f"another name. · ID {cluster_id}" in page
+
+
+def test_g41_an_id_that_a_late_answer_named_is_on_the_page(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster_id = str(uuid.uuid4())
+    body = json.dumps({"id": cluster_id, "name": "ring-east"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=body, times=1)
+    creation = submit_creation(people.ada, projects.vision, "Ring-East")
+    around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
+    run_worker()
+    page = main(as_("ada").get(creation.get_absolute_url()))
+    assert f"Contradicted by later evidence ID {cluster_id}" in page
 
 
 def test_g53_a_form_is_found_by_its_token_by_whoever_sent_it(

@@ -128,7 +128,7 @@ def test_an_event_of_another_day_than_its_group_says_the_day(past: None) -> None
     lead = lead._replace(iso="2026-11-25T00:00:10.000Z", time="00:00:10", when="2026-11-25 00:00:10")
     same = earlier._replace(iso="2026-11-25T00:00:05.000Z", time="00:00:05", when="2026-11-25 00:00:05")
     earlier = earlier._replace(iso="2026-11-24T23:59:50.000Z", time="23:59:50", when="2026-11-24 23:59:50")
-    markup = event_days(days([lead, same, earlier]))
+    markup = event_days(days([lead, same, earlier]), True)
     assert re.findall(r">([0-9: -]+)</time>", markup) == ["00:00:10", "00:00:05", "2026-11-24 23:59:50"]
 
 

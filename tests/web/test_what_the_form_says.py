@@ -142,6 +142,6 @@ def test_the_page_has_the_vendor_s_words_and_pages_in_both_languages(
     ada = as_("ada")
     english = body(ada.get(NEW))
     assert "https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateHyperCluster.html" in english
-    assert "must be configured in the cloud" in english
+    assert "configure what a hyper cluster needs in the cloud first" in english
     chinese = body(ada.get(NEW, headers={"Accept-Language": "zh-hans"}))
     assert "https://support.huaweicloud.com/api-modelarts/CreateHyperCluster.html" in chinese

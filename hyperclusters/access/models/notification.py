@@ -21,9 +21,9 @@ from hyperclusters.audit.ledger import Subject
 FIRST_PAUSE = timedelta(seconds=30)  # after a failure, then twice as long each time
 LONGEST_PAUSE = timedelta(hours=1)
 FAILURES_TO_TELL = 5  # failures in a row after which people are told: a quarter of an hour
-TRIES = 11  # of a mail, over three and a half days
+MAIL_TRIES = 11  # of a mail, over three and a half days
 # How long it waits after so many tries: five minutes after the first, then twice as long each time.
-PAUSES = [timedelta(minutes=5) * (1 << max(tries - 1, 0)) for tries in range(TRIES + 1)]
+MAIL_PAUSES = [timedelta(minutes=5) * (1 << max(tries - 1, 0)) for tries in range(MAIL_TRIES + 1)]
 
 
 class Service(models.TextChoices):
@@ -195,7 +195,9 @@ class OutgoingMailQuerySet(LeasedQuerySet["OutgoingMail"]):
 
     def is_time(self) -> Q:
         """Whether a mail's pause, which grows with its tries, is over."""
-        return reduce(or_, [Q(clock.due("run_after", PAUSES[tries]), tries=tries) for tries in range(TRIES)])
+        return reduce(
+            or_, [Q(clock.due("run_after", MAIL_PAUSES[tries]), tries=tries) for tries in range(MAIL_TRIES)]
+        )
 
 
 class OutgoingMail(LeaseModel):

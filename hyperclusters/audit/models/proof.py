@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import models
@@ -58,13 +58,15 @@ class Segment(models.Model):
     sha256 = models.CharField(max_length=64)  # of the file
     archived_at = models.DateTimeField()
     key_id = models.CharField(max_length=16)
-    seal = models.CharField(max_length=64)  # HMAC over all of this but `archived_at`
+    seal = models.CharField(max_length=64)  # HMAC over all of this; until 0.2 not over `archived_at`
     # Younger columns, which the seal covers where one of them is set.
     first_at = models.DateTimeField(null=True)  # the times of the first and the last event
     last_at = models.DateTimeField(null=True)
     # The current key behind the last event, where `ChainVerifier.is_strict` says that it is known.
     end_key_id = models.CharField(max_length=16, blank=True, default="", db_default="")
     acknowledged = models.JSONField(null=True)  # the acknowledgements among these events
+
+    moved_at: datetime | None = None  # `archived_at` if the seal covers it; set by `segments.is_sealed`
 
     class Meta:
         ordering = ["first"]
@@ -77,13 +79,16 @@ class Segment(models.Model):
         """The number of events."""
         return self.last - self.first + 1
 
-    def sealed_with(self, key: bytes) -> str:
-        """The seal that this record must have. A record of an earlier release has none of the newer columns."""
+    def sealed_with(self, key: bytes, *, is_dated: bool = True) -> str:
+        """The seal that this record must have. A record of an earlier release has none of the newer columns, and no
+        sealed `archived_at`."""
         values: list[Any] = [self.first, self.last, self.previous, self.digest, self.file, self.sha256]
         younger = (self.first_at, self.last_at, self.end_key_id, self.acknowledged)
         if any(younger):
             times = [timestamp(at) if at else "" for at in (self.first_at, self.last_at)]
             values += [*times, self.end_key_id, json.dumps(self.acknowledged)]
+        if is_dated:
+            values.append(timestamp(self.archived_at))
         return digest(key, "\n".join(map(str, values)))
 
 

@@ -55,7 +55,7 @@ class Evidence(models.TextChoices):
     HUMAN = "human", _("a person's decision")
     NOT_SENT = "not_sent", _("proof that nothing was sent")
     REFUSED = "refused", _("the cloud's own refusal")
-    ABSENT = "absent_after_horizon", _("absent from the cloud's list when no request could still be acted on")
+    ABSENT = "absent_after_horizon", _("not in the cloud's list after the request expired")
 
 
 # When evidence meets later evidence, the stronger one stands.
@@ -85,12 +85,6 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
             within(person, Permission.DECIDE, team="project__team")
         )
         return creations.exclude(requested_by=person.pk).order_by("approval_at")
-
-    def makers(self) -> list[str]:
-        """The user names of the people who created clusters by these creations, in order."""
-        creations = self.filter(requested_by=models.OuterRef("pk"), state=State.CREATED)
-        makers = User.objects.filter(models.Exists(creations)).order_by("username")
-        return list(makers.values_list("username", flat=True))
 
     def failures_of(self, person: Reader) -> CreationQuerySet:
         """This person's attempts that made no cluster, newest first, but for those that they dismissed, or whose name

@@ -112,17 +112,6 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         by_claim = Q(creation__isnull=True, review__claimed_for__username=username)
         return self.filter(Q(creation__requested_by__username=username) | by_claim)
 
-    def claimants(self) -> list[str]:
-        """The user names of the people for whom any of these is claimed, in order."""
-        clusters = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
-        return sorted(set(clusters.values_list("review__claimed_for__username", flat=True)))
-
-    def owners(self) -> list[str]:
-        """The user names of the people who own any of these, in order."""
-        clusters = self.order_by().filter(owner=models.OuterRef("pk"))
-        people = User.objects.filter(models.Exists(clusters)).order_by("username")
-        return list(people.values_list("username", flat=True))
-
     def without_owner(self) -> ClusterQuerySet:
         """Present clusters whose owner has no active grant in the team any more. By name.
 
@@ -211,6 +200,11 @@ class Cluster(models.Model):
                 F("found_at").desc(), "id", name="cluster_newest", condition=Q(gone_at__isnull=True)
             ),
             models.Index(fields=["name", "id"], name="cluster_by_name", condition=Q(gone_at__isnull=True)),
+            models.Index(
+                fields=["project"],
+                name="cluster_empty",
+                condition=Q(gone_at__isnull=True, empty_since__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker, quotas
 from hyperclusters.clusters.errors import QuotaReached
 from hyperclusters.clusters.failpoints import failpoint
-from hyperclusters.clusters.inventory import AlreadyBound, bind
+from hyperclusters.clusters.inventory import AlreadyBound, bind, unbind
 from hyperclusters.clusters.models import Approval, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations import evidence
 from hyperclusters.clusters.operations.engine import Engine
@@ -193,7 +193,7 @@ class CreationEngine(Engine[Creation]):
         sightings = look_up(operation, client, lists, is_last=is_last)
         namesakes = evidence.candidates(operation, sightings.clusters)
         operation.candidates = _with_candidates(operation.candidates, namesakes)
-        return evidence.weigh(operation, sightings, is_last=is_last)
+        return evidence.weigh(operation, sightings)
 
     def poll(self, operation: Creation) -> None:
         with suppress(AlreadyBound):  # another creation made this cluster, as found meanwhile
@@ -237,6 +237,9 @@ class CreationEngine(Engine[Creation]):
         if contradicts:
             event, outcome = EventType.CREATE_CONTRADICTED, Outcome.FAILED
             changes["conflict_at"] = clock.now()
+            cluster = getattr(operation, "cluster", None)
+            if stronger and cluster and not result.cluster:  # it is somebody else's
+                facts["after"]["cluster"] = {"id": cluster.cluster_id}
         elif result.is_verdict or result.proves_nothing_done:
             event = EventType.CREATE_CONFIRMED
         with transaction.atomic():
@@ -252,6 +255,8 @@ class CreationEngine(Engine[Creation]):
             )
             if stronger and contradicts and result.cluster:
                 bind(operation, result.cluster)
+            elif stronger and contradicts:
+                unbind(operation)
 
 
 CREATIONS = CreationEngine()

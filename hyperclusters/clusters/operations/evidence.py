@@ -38,9 +38,13 @@ ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 @dataclass(slots=True)
 class Sightings:
     """What one poll saw: clusters listed under the type that was sent (under either, if none was), those under the
-    other type that may be the creation's, those that could not be looked up, and those that were there and are not."""
+    other type that may be the creation's, those that could not be looked up, and those that were there and are not.
+
+    `is_last`: it is the second poll at least, began after the horizon, and has read the other type's list too: what it
+    did not see is not there."""
 
     clusters: list[HyperCluster]
+    is_last: bool
     under_other_type: list[HyperCluster] = field(default_factory=list)
     unresolved: list[HyperCluster] = field(default_factory=list)
     vanished: list[HyperCluster] = field(default_factory=list)
@@ -98,26 +102,39 @@ def is_stronger(resolution: Resolution, creation: Creation) -> bool:
 
 def contradicts(resolution: Resolution, creation: Creation) -> bool:
     """Whether the resolution contradicts the creation's earlier verdict."""
+    cluster = getattr(creation, "cluster", None)
+    own_id = canonical_id(cluster.cluster_id) if cluster else ""
     if resolution.is_verdict:
-        cluster = getattr(creation, "cluster", None)
-        item = resolution.cluster
-        is_same = item is None or (cluster is not None and cluster.cluster_id == item.id)
+        is_same = resolution.cluster is None or resolution.cluster.id == own_id
         return creation.state != resolution.state or not is_same
     # Not a verdict: not sent, throttled, or unknown.
     if resolution.proves_nothing_done:
         return creation.state == State.CREATED
-    names_one = bool(resolution.cluster_ids) and resolution.cause != "known_id"
-    return names_one and creation.evidence == Evidence.ABSENT
+    if not resolution.cluster_ids or resolution.cause == "known_id" or not resolution.says_done:
+        return False
+    is_another = bool(own_id) and own_id not in resolution.cluster_ids
+    return is_another or creation.evidence == Evidence.ABSENT
 
 
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
-    """Whether this cluster was known already, under any name and in any project, or another creation made it.
+    """Whether this cluster was known already, under any name and in any project, or another creation made it, or one
+    of this project had its ID in an answer.
 
-    `before`: clusters first seen later do not count; otherwise those first seen since the click.
+    `before`: clusters first seen later do not count; otherwise those first seen since the click. An answer counts always.
     """
     others = Cluster.objects.with_ids([cluster_id]).exclude(creation=creation)
     earlier = Q(found_at__lt=before or creation.requested_at) | Q(creation__isnull=False)
-    return cluster_id in creation.baseline or others.filter(earlier).exists()
+    return (
+        cluster_id in creation.baseline
+        or others.filter(earlier).exists()
+        or _is_reported_to_another(creation, cluster_id)
+    )
+
+
+def _is_reported_to_another(creation: Creation, cluster_id: str) -> bool:
+    """Whether the cloud named this cluster in an answer to another creation, which has no cluster."""
+    others = creation.project.creations.filter(cluster=None).exclude(Q(pk=creation.pk) | Q(reported_ids=[]))
+    return any(cluster_id in ids for ids in others.values_list("reported_ids", flat=True))
 
 
 def unknown_at_click(creation: Creation, names: dict[str, str]) -> list[str]:
@@ -167,8 +184,8 @@ def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
     return says_all and bool(creation.subnet_id) and creation.subnet_id not in subnets
 
 
-def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolution | None:
-    """What a poll proves. None: nothing yet. `is_last`: it is the second one at least, and began after the horizon."""
+def weigh(creation: Creation, sightings: Sightings) -> Resolution | None:
+    """What a poll proves. None: nothing yet."""
     namesakes = candidates(creation, sightings.clusters)
     doubts = _doubts(creation, sightings, {item.id for item in namesakes})
     certain = [item for item in namesakes if item.id not in doubts]
@@ -181,11 +198,21 @@ def weigh(creation: Creation, sightings: Sightings, *, is_last: bool) -> Resolut
     if len(certain) > 1 or doubtful or (certain and sightings.vanished):
         cause = "several_candidates" if certain else doubts[doubtful[0].id]
         return _for_a_person(cause, [*certain, *doubtful, *sightings.vanished])
-    if not is_last:
+    if not sightings.is_last:
         return None
     if unseen:
         return _for_a_person("id_not_shown" if sightings.unresolved else "vanished", [*certain, *unseen])
+    if alike := _in_other_spelling(creation, items):
+        return _for_a_person("other_spelling", alike)
     return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
+
+
+def _in_other_spelling(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:
+    """New clusters whose names differ from the requested one by case or blanks alone: the cloud may spell it so."""
+    name = creation.name.casefold()
+    return [
+        item for item in items if item.name.strip().casefold() == name and not is_known(creation, item.id)
+    ]
 
 
 def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -> dict[str, str]:
@@ -198,7 +225,7 @@ def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -
         elif item.id in candidate_ids | own_ids and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
         if item.id in candidate_ids and is_known(creation, item.id):
-            doubts[item.id] = "known_id"  # known before the request: it took this name later
+            doubts[item.id] = "known_id"  # known before the request, or another creation's
     for item in (*sightings.clusters, *sightings.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):
             doubts[item.id] = "known_id"

@@ -46,6 +46,11 @@ class Resolution:
         return self.exchange.cluster_ids if self.exchange else ()
 
     @property
+    def says_done(self) -> bool:
+        """Whether the answer's status says that the request was carried out: an error's IDs may be those of anything."""
+        return self.exchange is not None and (self.exchange.status or 0) // 100 == 2
+
+    @property
     def is_verdict(self) -> bool:
         """Whether it settles an operation by evidence: not if it is to be sent again, or is unclear."""
         return self.evidence is not None and self.state != State.QUEUED

@@ -18,6 +18,8 @@ from hyperclusters.modelarts import (
     HyperCluster,
     ModelArtsError,
     NotFound,
+    Throttled,
+    Unavailable,
     proves_absence,
 )
 
@@ -46,7 +48,7 @@ def look_up(
 ) -> Sightings:
     """The lists, and the clusters that they lack, as `show` has them under either type: those that the cloud's answers
     named, and those that were seen since the click. The last poll reads the other type's list as well."""
-    sightings = Sightings([item for answer in lists for item in answer.value])
+    sightings = Sightings([item for answer in lists for item in answer.value], is_last=is_last)
     by_answer = {
         each: HyperCluster(each, name="", networks=(), networks_complete=False)
         for each in creation.reported_ids
@@ -66,16 +68,22 @@ def look_up(
         elif is_last or cluster_id in by_answer:
             sightings.under_other_type.append(answer.value)
     if is_last and creation.type:
-        sightings.under_other_type += _namesakes_of_other_type(creation, client)
+        try:
+            sightings.under_other_type += _namesakes_of_other_type(creation, client)
+        except (Throttled, Unavailable):
+            sightings.is_last = False
     return sightings
 
 
 def _namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
-    """New clusters of exactly this name under the type that was not sent. Empty if that list fails: it is no proof."""
+    """New clusters of exactly this name under the type that was not sent; none if the cloud refuses to list that type.
+    Raises Throttled and Unavailable."""
     try:
         items = client.list(type=other_type(ClusterType(creation.type))).value
     except ModelArtsError as error:
         breaker.record_result(creation.project, error)
+        if isinstance(error, Throttled | Unavailable):
+            raise
         return []
     return [
         item

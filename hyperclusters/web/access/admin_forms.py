@@ -34,8 +34,8 @@ class RulesForm(TeamModelForm):
         widget=forms.CheckboxSelectMultiple,
         required=False,
         help_text=_(
-            "A creation of such a type waits until an admin of the team other than its requester approves it. "
-            "Admins need another admin too."
+            "Creations of these types wait until an admin other than the requester approves them. "
+            "This includes creations by admins."
         ),
     )
     reason = forms.CharField(
@@ -50,23 +50,21 @@ class RulesForm(TeamModelForm):
             "longest_days": _("Longest access, in days"),
             "name_pattern": _("Cluster names"),
             "reason_required": _("A creation needs a reason"),
-            "approval_from": _("Approval needed from this cluster on"),
+            "approval_from": _("Approval from this many clusters on"),
         }
         help_texts = {
-            "allows_open_ended": _(
-                "Untick to ask for an end date. Access that people have already stays as it is."
-            ),
+            "allows_open_ended": _("Untick to require an end date. Existing access stays as it is."),
             "longest_days": _(
-                "Leave empty for no limit. With a limit, access always has an end date. It holds for new access, "
-                "requests and invitations."
+                "Leave empty for no limit. With a limit, access always has an end date. This applies to new "
+                "access, requests and invitations."
             ),
             "name_pattern": _(
                 "“*” stands for any characters, “?” for one: vision-*. Leave empty for any name."
             ),
-            "reason_required": _("The form for a new cluster then asks for one."),
+            "reason_required": _("The form for a new cluster then requires one."),
             "approval_from": _(
-                "With 20, each creation that makes the team's clusters 20 or more waits for approval, whatever its "
-                "type. Leave empty for none. Creations that wait already keep waiting."
+                "With 20, every creation from the team's 20th cluster on waits for approval, whatever its type. Leave "
+                "empty to require none. Creations already waiting keep waiting."
             ),
         }
 
@@ -92,7 +90,7 @@ class QuotaForm(forms.Form):
             used_count,
         ) % {"n": used_count}
         rest = gettext(
-            "At the limit new creations are refused; clusters stay. Leave empty for no limit of the team."
+            "At the limit we refuse new creations and keep the clusters. Leave empty for no limit."
         )
         self.fields["quota"].help_text = f"{text} {rest}"
 
@@ -106,7 +104,7 @@ class TeamForm(TeamModelForm):
         labels = {"name": _("Name"), "slug": _("Short name")}
         help_texts = {
             "slug": _(
-                "Used in addresses, the API and commands: letters, digits and hyphens. It never changes."
+                "Used in addresses, the API and commands: letters, digits and hyphens. You can't change it later."
             )
         }
 
@@ -130,8 +128,8 @@ class CorrectForm(ReasonForm):
         label=_("E-mail address"),
         required=False,
         help_text=_(
-            "Mails go to the new address at once; the old one is told. The company's verified address replaces it at "
-            "the next sign-in with the company account."
+            "Mail goes to the new address at once, and the old address gets a notice. Signing in with the company "
+            "account replaces it with the address verified there."
         ),
     )
     full_name = forms.CharField(label=_("Full name"), max_length=150, required=False)

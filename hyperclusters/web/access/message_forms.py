@@ -25,7 +25,7 @@ class TargetForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=64,
-        help_text=_("As people know the chat, such as “Vision on call”."),
+        help_text=_("The chat's name, such as “Vision on call”."),
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
     url = forms.CharField(

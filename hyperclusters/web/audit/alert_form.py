@@ -35,7 +35,7 @@ class AlertForm(forms.Form):
         error_messages={
             "invalid_choice": _("%(value)s can't get these mails: only auditors with an e-mail address do.")
         },
-        help_text=_("Only auditors with an e-mail address. Those who lose the role get no more mails."),
+        help_text=_("Only auditors with an e-mail address. Mails stop when somebody loses the role."),
     )
     reason = forms.CharField(
         label=_("Reason"), max_length=500, required=False, help_text=_("Kept in the audit.")

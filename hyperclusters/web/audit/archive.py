@@ -55,7 +55,7 @@ def link_context(query: AuditQuery, scope: AuditScope, parameters: QueryDict) ->
     return {
         "to_archive": address(parameters, reads=parameters.get("reads") or "0"),
         "archived_count": sum(each.count for each in archives) if scope.teams is None else None,
-        "archived_until": archives[-1].last_at or archives[-1].archived_at,
+        "archived_until": archives[-1].last_at or archives[-1].moved_at,
     }
 
 

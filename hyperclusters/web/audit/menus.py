@@ -61,6 +61,7 @@ def filter_context(query: AuditQuery, scope: AuditScope, parameters: QueryDict) 
         "is_more_open": not errors.keys().isdisjoint((*TEXT_FIELDS, "jump")),
         "carried": carried_fields(parameters, menus, *TEXT_FIELDS, *TIME_FIELDS),
         "is_filtered": bool(query.filters),
+        "has_team": scope.teams is None or len(scope.teams) > 1,  # one team alone needs no column
         "is_with_reads": is_with_reads,
         "reads_url": address(parameters, reads="" if is_with_reads else "1"),
         "here": address(parameters),

@@ -6,20 +6,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, Func, IntegerField, OrderBy, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Func, IntegerField, OrderBy, OuterRef, Q, Subquery, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 
+from hyperclusters import statements
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission
-from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network, Project
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
+from hyperclusters.statements import PERSON
 from hyperclusters.web.shared.http import as_uuid
-from hyperclusters.web.shared.listing import FilterMenu, View, menu, search_text, view
+from hyperclusters.web.shared.listing import (
+    MOST_COUNTED,
+    FilterMenu,
+    View,
+    menu,
+    number_text,
+    search_text,
+    view,
+)
 from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, require_known
 
 FILTERS = ("q", "mine", "team", "project", "type", "owner", "by", "origin", "gone", "empty")
@@ -59,7 +69,6 @@ class ClusterQuery:
     """The clusters that an address asks for in its order, the creations under way, and what can be chosen."""
 
     rows: ClusterQuerySet
-    visible: ClusterQuerySet
     under_way: CreationQuerySet
     projects: list[Project]
     filters: list[FilterMenu]
@@ -78,8 +87,7 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
     theirs = Project.objects.where(person, Permission.VIEW)
     projects = list(theirs.select_related("team").prefetch_related("sources"))
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
-    creations = Creation.objects.filter(project__in=projects)
-    options = _options(visible, creations, projects)
+    options = _options(projects)
     words = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
     require_known(query, ("q", "page", *SELECTION), words)
     filters = {name: query.get(name, "") for name in options}
@@ -90,8 +98,7 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
         rows = _narrow(visible, person, filters, search_text(query))
     return ClusterQuery(
         rows=_sort(rows, sort),
-        visible=visible,
-        under_way=_under_way(creations, person, filters, search_text(query)),
+        under_way=_under_way(projects, person, filters, search_text(query)),
         projects=projects,
         filters=_menus(query, options),
         is_filtered=any(query.get(name) for name in (*FILTERS, "selected")),
@@ -99,15 +106,35 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
     )
 
 
-def counts(person: User, visible: ClusterQuerySet) -> dict[str, int]:
-    """How many clusters each view shows, by one query."""
-    numbers: dict[str, int] = visible.present().aggregate(
-        all=Count("pk"),
-        mine=Count("pk", filter=is_mine(person)),
-        elsewhere=Count("pk", filter=Q(creation__isnull=True)),
-        empty=Count("pk", filter=Q(inside__isnull=False, empty_since__isnull=False)),
-    )
-    return numbers
+def counts(person: User, projects: list[Project]) -> dict[str, int]:
+    """How many clusters each view shows, by one statement: all, and of the others at most `MOST_COUNTED`."""
+    builds = {"all": _present, "mine": _mine, "elsewhere": _elsewhere, "empty": _empty}
+    numbers = statements.counts(builds.values(), _keys(projects), person=person.pk)
+    return dict(zip(builds, numbers, strict=True))
+
+
+def _keys(projects: list[Project]) -> tuple[int, ...]:
+    return tuple(sorted(project.pk for project in projects))
+
+
+def _present(projects: tuple[int, ...]) -> ClusterQuerySet:
+    return Cluster.objects.filter(project__in=projects).present().order_by()
+
+
+def _mine(projects: tuple[int, ...]) -> Any:
+    """Two queries, so that each reads by its index no more than are counted."""
+    ways = (Q(owner=PERSON), Q(creation__requested_by=PERSON))
+    firsts = (_present(projects).filter(way).values("pk")[:MOST_COUNTED] for way in ways)
+    by_owner, by_maker = (Cluster.objects.order_by().filter(pk__in=first).values("pk") for first in firsts)
+    return by_owner.union(by_maker)[:MOST_COUNTED]
+
+
+def _elsewhere(projects: tuple[int, ...]) -> ClusterQuerySet:
+    return _present(projects).filter(creation__isnull=True)[:MOST_COUNTED]
+
+
+def _empty(projects: tuple[int, ...]) -> ClusterQuerySet:
+    return _present(projects).filter(inside__isnull=False, empty_since__isnull=False)[:MOST_COUNTED]
 
 
 def is_mine(person: User) -> Q:
@@ -124,22 +151,42 @@ def views(query: QueryDict, numbers: dict[str, int]) -> list[View]:
         (_("Empty"), {"empty": ["yes"]}, "empty"),
     ]
     return [
-        view(query, word, filters, keeps=["sort"], number=numbers[name]) for word, filters, name in standard
+        view(
+            query,
+            word,
+            filters,
+            keeps=["sort"],
+            number=numbers[name] if name == "all" else number_text(numbers[name]),
+        )
+        for word, filters, name in standard
     ]
 
 
-def _options(
-    visible: ClusterQuerySet, creations: CreationQuerySet, projects: list[Project]
-) -> dict[str, list[tuple[str, str]]]:
+def _people(projects: tuple[int, ...]) -> Any:
+    """The user names that can be chosen, each with the filter's name: of who owns, and of who created or claimed."""
+    clusters, here = Cluster.objects.order_by().filter(project__in=projects), OuterRef("pk")
+    groups = (
+        ("owner", clusters.filter(owner=here)),
+        ("by", Creation.objects.filter(project__in=projects, requested_by=here, state=State.CREATED)),
+        ("by", clusters.filter(creation__isnull=True, review__claimed_for=here)),
+    )
+    first, *others = (
+        User.objects.filter(Exists(rows)).values_list(Value(name), "username").order_by()
+        for name, rows in groups
+    )
+    return first.union(*others)
+
+
+def _options(projects: list[Project]) -> dict[str, list[tuple[str, str]]]:
     """The values of each filter, with their words."""
-    makers = sorted({*creations.makers(), *visible.claimants()})
+    people: list[tuple[str, str]] = sorted(statements.rows(_people, _keys(projects), most=None))
     return {
         "mine": [("1", _("mine"))],
         "team": sorted({(project.team.slug, project.team.name) for project in projects}),
         "project": [(project.name, project.name) for project in projects],
         "type": [(kind.value, kind.value) for kind in ClusterType],
-        "owner": [(name, name) for name in visible.owners()],
-        "by": [(name, name) for name in makers],
+        "owner": [(name, name) for group, name in people if group == "owner"],
+        "by": [(name, name) for group, name in people if group == "by"],
         "origin": [("here", _("Created here")), ("outside", _("Created elsewhere"))],
         "gone": [("1", _("Gone"))],
         "empty": [("yes", _("Empty")), ("no", _("Not empty"))],
@@ -186,11 +233,10 @@ def _narrow(rows: ClusterQuerySet, person: User, choices: dict[str, str], text: 
     return rows
 
 
-def _under_way(
-    creations: CreationQuerySet, person: User, choices: dict[str, str], text: str
-) -> CreationQuerySet:
+def _under_way(projects: list[Project], person: User, choices: dict[str, str], text: str) -> CreationQuerySet:
     """The creations without an outcome that the same filters let through, newest first. One that has none is no
     cluster yet: it is neither gone nor empty, nor made elsewhere."""
+    creations = Creation.objects.filter(project__in=projects)
     if choices["gone"] or choices["empty"] or choices["origin"] == "outside":
         return creations.none()
     rows = creations.unresolved().filter(name__icontains=text) if text else creations.unresolved()

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import ClusterListing, Network
 from hyperclusters.clusters.models.inventory import ClusterQuerySet, occupant_total
-from hyperclusters.web.shared.humanize import ago
+from hyperclusters.web.shared.humanize import ago, duration
 from hyperclusters.web.texts.inside import count_text
 
 AT_ONCE = 5000  # IDs in one query; a database takes only so many
@@ -143,10 +143,9 @@ def page_rows(
 
 
 def _inside_words(total: int, empty_since: datetime | None, now: datetime, language: str) -> str:
-    """How much is inside, or since when nothing is."""
-    if total or not empty_since:
-        return count_text(total)
-    return _("Empty since %(age)s") % {"age": ago(empty_since, now, language)}
+    """How much is inside, or for how long nothing has been."""
+    time = "" if total or not empty_since else duration(empty_since, now, language)
+    return _("Empty for %(time)s") % {"time": time} if time else count_text(total)
 
 
 def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]:

@@ -93,7 +93,7 @@ def _approval(ahead: Preflight) -> list[Check]:
     if not ahead.approval_rule:
         return []
     team = ahead.project.team
-    text = _("Needs approval by another admin of %(team)s") % {"team": team.name}
+    text = _("Needs approval by an admin of %(team)s other than you") % {"team": team.name}
     why = approval_rule_text(team, ahead.approval_rule)
     if not ahead.has_approver:
         nobody = _("Nobody can approve it now: %(team)s has no other admin") % {"team": team.name}

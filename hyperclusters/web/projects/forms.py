@@ -28,7 +28,7 @@ class KeyForm(forms.Form):
         initial=KeyKind.STATIC,
         required=False,
         widget=forms.RadioSelect,
-        help_text=_("The agency's key is had from the cloud's metadata service, and nothing is stored."),
+        help_text=_("The agency's key comes from the cloud's metadata service. We store nothing."),
     )
     access_key = forms.CharField(label=_("Access key ID"), required=False, widget=forms.TextInput(PLAIN))
     secret_key = forms.CharField(
@@ -41,13 +41,13 @@ class KeyForm(forms.Form):
         label=_("Security token"),
         required=False,
         widget=forms.PasswordInput(SECRET),
-        help_text=_("Only a temporary key has one."),
+        help_text=_("Only for a temporary key."),
     )
     key_until = UtcDateTimeField(
         label=_("Ends at (UTC)"),
         required=False,
         widget=forms.DateTimeInput({"type": "datetime-local", "class": "input"}, format="%Y-%m-%dT%H:%M"),
-        help_text=_("Only a temporary key ends. Nothing is sent with it afterwards."),
+        help_text=_("Only for a temporary key. We stop using the key at this time."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +70,7 @@ class KeyForm(forms.Form):
             elif value and not is_header_safe(value):
                 self.add_error(name, gettext("A key has no spaces, line breaks or letters beyond ASCII."))
         if data.get("security_token") and not data.get("key_until") and "key_until" not in self.errors:
-            self.add_error("key_until", gettext("Say when the temporary key ends."))
+            self.add_error("key_until", gettext("Enter when the temporary key ends."))
         return data
 
     def credentials(self) -> Credentials | None:
@@ -91,7 +91,7 @@ class ProjectForm(forms.Form):
         label=_("Name"),
         max_length=64,
         widget=forms.TextInput(PLAIN),
-        help_text=_("As people here know it, such as vision-cn-southwest-2."),
+        help_text=_("What people see here, such as vision-cn-southwest-2."),
     )
     team = forms.ModelChoiceField(
         label=_("Team"),
@@ -129,7 +129,7 @@ class ProjectForm(forms.Form):
         }
         form = cls(initial=initial)
         form.fields["team"].help_text = gettext(
-            "Its clusters and creations go with it; the audit keeps naming the team of the time."
+            "Its clusters and creations move with it. Past audit events keep the old team."
         )
         return form
 
@@ -138,10 +138,10 @@ class SettingsForm(ProjectForm):
     """What may change of a project that is connected."""
 
     reads_traces = forms.BooleanField(
-        label=_("Allow asking CTS"),
+        label=_("Allow CTS queries"),
         required=False,
         help_text=_(
-            "Admins and auditors may then ask CTS, with the project's key, about clusters created elsewhere. Nothing is asked by itself."
+            "Admins and auditors can query Cloud Trace Service with the project's key about clusters created elsewhere. We never query it on our own."
         ),
     )
 

@@ -56,11 +56,12 @@ def page(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(person, User):
         return context
     # Asked for when first shown: a fragment shows none of this.
-    numbers = cache(lambda: frame_numbers(person))
+    visible = cache(lambda: entries(person))
+    numbers = cache(lambda: frame_numbers(person, visible()))
     return context | {
         "person": person,
         "person_line": cache(lambda: _person_line(person)),
-        "nav": cache(lambda: _nav(request, person, numbers())),
+        "nav": cache(lambda: _nav(request, person, visible(), numbers())),
         "worker_alive": cache(has_worker_beat),
         "wrong_clock": cache(host_with_wrong_clock),
         "may_create": cache(lambda: may(person, Permission.CREATE)),
@@ -69,8 +70,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _nav(request: HttpRequest, person: User, numbers: dict[Build[Any], int]) -> tuple[NavItem, ...]:
-    visible = entries(person)
+def _nav(
+    request: HttpRequest, person: User, visible: list[Entry], numbers: dict[Build[Any], int]
+) -> tuple[NavItem, ...]:
     places = {_url(page): entry.page for entry in visible for page in (entry.page, *entry.parts)}
     here = max((url for url in places if request.path.startswith(url)), key=len, default="")
     return tuple(
@@ -94,9 +96,9 @@ def entries(person: User) -> list[Entry]:
 _url = cache(reverse)
 
 
-def frame_numbers(person: User) -> dict[Build[Any], int]:
+def frame_numbers(person: User, visible: list[Entry]) -> dict[Build[Any], int]:
     """How many rows each queryset has that the frame counts for this person. One statement."""
-    builds = [own_under_way, *(build for entry in entries(person) for build in entry.counts)]
+    builds = (own_under_way, *(build for entry in visible for build in entry.counts))
     values = {"person": person.pk, "username": person.username, "since": unread_since(person)}
     return dict(zip(builds, counts(builds, anyone_like(person), **values), strict=True))
 

@@ -24,6 +24,11 @@ def ago(at: datetime, now: datetime | None = None, language: str | None = None) 
     return _ago(_minutes((now or clock.now()) - at), language or get_language())
 
 
+def duration(at: datetime, now: datetime | None = None, language: str | None = None) -> str:
+    """ "3 hours" since then, in the reader's language; empty within the first minute."""
+    return _duration(_minutes((now or clock.now()) - at), language or get_language())
+
+
 def when(at: datetime) -> str:
     """ "20 seconds ago", "3 hours ago", "in 4 days", in the reader's language.
 
@@ -69,6 +74,11 @@ def _ago(minutes: int, language: str | None) -> str:  # the language is part of 
     if not minutes:
         return _("just now")
     return _("%(past)s ago") % {"past": _span(minutes)}
+
+
+@lru_cache(4096)
+def _duration(minutes: int, language: str | None) -> str:  # the language is part of the key
+    return _span(minutes) if minutes else ""
 
 
 def _span(minutes: int) -> str:

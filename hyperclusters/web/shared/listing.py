@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 PAGE_SIZE = 50  # rows
 SHORT = 300  # characters
-MOST_COUNTED = 100  # rows of a view
+MOST_COUNTED = 1000  # rows of a view
 CHIP = 32  # characters of values that a filter's button shows; beyond them it says how many they are
 PLACES = ("page", "before", "after", "jump", "upto")  # parameters that say where in a list one is
 Options = list[tuple[str, str]]  # values and their words
@@ -162,8 +162,17 @@ class View(NamedTuple):
 
 
 def bounded_count(rows: QuerySet[Any]) -> int | str:
-    """How many rows there are, counted up to a bound that keeps the statement cheap; beyond it "99+"."""
-    count = rows.order_by()[:MOST_COUNTED].count()
+    """How many rows there are, counted up to a bound that keeps the statement cheap; beyond it "999+"."""
+    return number_text(count_to_bound(rows))
+
+
+def count_to_bound(rows: QuerySet[Any]) -> int:
+    """The same as a number, `MOST_COUNTED` at most."""
+    return rows.order_by()[:MOST_COUNTED].count()
+
+
+def number_text(count: int) -> int | str:
+    """The number, or "999+" for one that was counted up to the bound."""
     return count if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 

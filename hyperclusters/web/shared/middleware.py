@@ -10,9 +10,12 @@ from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlencode
 
+import csp.constants
+import csp.utils
 import structlog
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.middleware import get_user
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
@@ -28,6 +31,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters import tracing
 from hyperclusters.access import permissions
+from hyperclusters.access.models import User
 from hyperclusters.accounts import tokens
 from hyperclusters.accounts.recent_login import is_recent
 from hyperclusters.accounts.sessions import SessionStore
@@ -83,10 +87,13 @@ def ip_address_of(text: str) -> str:
 
 def headers(get_response: Handler) -> Handler:
     """Every answer carries the security headers: pages, errors, redirects, static files and streams."""
+    every_header = SECURITY_HEADERS | {csp.constants.HEADER: csp.utils.build_policy()}
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        for name, value in SECURITY_HEADERS.items():
+        # Django's own pages for developers have styles and scripts within.
+        may_be_django_page = settings.DEBUG and response.status_code in {404, 500}
+        for name, value in (SECURITY_HEADERS if may_be_django_page else every_header).items():
             response.headers.setdefault(name, value)
         return response
 
@@ -195,6 +202,8 @@ class AccessMiddleware:
         if page:
             note_not_taken(request)
             return whole_page(request, page)
+        if not rule.is_public:
+            request.user = cast("User", get_user(request))  # itself: a lazy object is slow to ask
         return _check_method(request, rule, kwargs)
 
 

@@ -1,6 +1,8 @@
 """Small words for templates."""
 
 import json
+import re
+import secrets
 from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -9,7 +11,8 @@ from typing import Any
 from django import template
 from django.db.models import Model
 from django.http import QueryDict
-from django.template import engines
+from django.template import Context, engines
+from django.template.base import NodeList, TextNode
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.translation import get_language
@@ -29,7 +32,8 @@ from hyperclusters.web.texts.grants import day, last_day
 from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text
 
 register = template.Library()
-register = template.Library()
+# They stand for the token and the address in markup that is drawn once. They are random: no name can contain them.
+TOKEN, ADDRESS = (secrets.token_hex(16) for _ in range(2))
 
 
 @register.simple_tag
@@ -40,14 +44,29 @@ def cached_include(name: str, **values: Hashable) -> str:
     For what does not depend on the moment. Raises TypeError for a value that may look different another time: a list,
     or a row of the database, which equals itself whatever became of it.
     """
-    if any(isinstance(value, Model) for value in values.values()):
-        raise TypeError(f"{name} is drawn once: give it what it shows, not the row that holds it")
     return _render(name, get_language(), **values)
 
 
+@register.simple_tag(takes_context=True)
+def cached_forms(context: Context, name: str, **values: Hashable) -> str:
+    """The same with forms in it, on a page that has its request: where the template says `{% csrf_token %}` and
+    `{{ address }}`, each page has a token and an address of its own."""
+    return _form_nodes(name, get_language(), **values).render(context)
+
+
 @lru_cache(2048, typed=True)  # typed: text that is safe and text that is not may be equal
-def _render(_name: str, _language: str | None, **values: Hashable) -> str:
-    return render_to_string(_name, values)
+def _render(name: str, _language: str | None, **values: Hashable) -> str:
+    if any(isinstance(value, Model) for value in values.values()):
+        raise TypeError(f"{name} is drawn once: give it what it shows, not the row that holds it")
+    return render_to_string(name, values)
+
+
+@lru_cache(2048, typed=True)
+def _form_nodes(name: str, language: str | None, **values: Hashable) -> NodeList:
+    markup = _render.__wrapped__(name, language, csrf_token=TOKEN, address=ADDRESS, **values)
+    own: Any = engines["django"].from_string("{{ csrf_token }}{{ request.get_full_path }}")
+    nodes = dict(zip((TOKEN, ADDRESS), own.template.nodelist, strict=True))
+    return NodeList(nodes.get(text) or TextNode(text) for text in re.split(f"({TOKEN}|{ADDRESS})", markup))
 
 
 @register.simple_tag
@@ -61,10 +80,10 @@ def event_rows(events: list[Row]) -> str:
 
 
 @register.simple_tag
-def event_days(days: list[Day]) -> str:
-    """These events by day, those of one request behind the newest of them."""
+def event_days(days: list[Day], has_team: bool) -> str:
+    """These events by day, those of one request behind the newest of them; with the column of the team or without."""
     words = {"open": _("Events of this request"), "copy": _("Copy the cloud's request ID")}
-    markup: str = _macros("audit/_event_rows.jinja").days(days, words)
+    markup: str = _macros("audit/_event_rows.jinja").days(days, words, has_team)
     return markup
 
 
@@ -212,7 +231,8 @@ _CREATION = {
 
 @register.simple_tag
 def lucide(name: str, *, size: int = 24, **attributes: object) -> str:
-    """`{% lucide "copy" size=13 class="i" aria_hidden="true" %}`, as the library has it."""
+    """`{% lucide "copy" size=13 class="i" aria_hidden="true" %}`, as the library has it, but each
+    drawn once: a page has hundreds."""
     return _svg(name, size, tuple(attributes.items()))
 
 

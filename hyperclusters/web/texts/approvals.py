@@ -25,11 +25,11 @@ def approval_rule_text(team: Team, rule: str) -> str:
     """Why a creation needs approval."""
     kind, _colon, value = rule.partition(":")
     if kind == "count":
-        text = _("%(team)s asks for approval from cluster %(count)s on")
+        text = _("%(team)s requires approval from cluster %(count)s on")
         return text % {"team": team.name, "count": value}
     if value:
-        return _("%(team)s asks for approval of %(type)s clusters") % {"team": team.name, "type": value}
-    return _("%(team)s asks for approval if the type is not stated") % {"team": team.name}
+        return _("%(team)s requires approval of %(type)s clusters") % {"team": team.name, "type": value}
+    return _("%(team)s requires approval if the type is not stated") % {"team": team.name}
 
 
 def approval_rules(team: Team) -> str:
@@ -60,7 +60,10 @@ def waiting_status(creation: Creation) -> tuple[str, str]:
     lost_text = str(CAUSES["approver_lost"]) if creation.cause == "approver_lost" else ""
     why = _("%(rule)s.") % {"rule": approval_rule_text(creation.team, creation.approval_rule)}
     return _("Waiting for approval"), join_sentences(
-        lost_text, why, _("It is sent once an admin other than its requester approves.")
+        lost_text,
+        why,
+        _("We send the request once an admin other than %(person)s approves it.")
+        % {"person": creation.requested_by.username},
     )
 
 

@@ -21,14 +21,16 @@ CAUSES: dict[str, Text] = {
     "dns_timeout": _("The cloud could not be reached: looking up the name of its endpoint took too long."),
     "tls_error": _("The cloud could not be reached: no trusted encrypted connection could be made."),
     "tls_timeout": _("The cloud could not be reached: the encrypted connection took too long to set up."),
-    "pool_timeout": _("Too many calls were under way at once, so this one was not begun."),
-    "request_error": _("The request could not be put together, so it was not sent."),
+    "pool_timeout": _("Too many calls were under way at once, so this one was not started."),
+    "request_error": _("The request could not be built, so it was not sent."),
     "deadline": _("The cloud did not answer in time."),
     "read_error": _("The connection broke before the answer was complete."),
     "write_error": _("The connection broke while the request was being sent."),
     "protocol_error": _("The connection was closed without a proper answer."),
-    "content_encoding": _("The cloud's answer was packed in a way we did not ask for, so it was not read."),
-    "too_large": _("The cloud's answer was far larger than it can rightly be, so it was not read."),
+    "content_encoding": _(
+        "The cloud's answer was compressed in a way we did not request, so we did not read it."
+    ),
+    "too_large": _("The cloud's answer was far too large, so we did not read it."),
     "list_too_large": _(
         "The cloud's list is larger than this dashboard is set to read (UPSTREAM_LIST_MIB), so none of it was used."
     ),
@@ -48,40 +50,42 @@ CAUSES: dict[str, Text] = {
     "bad_name": _("The cloud's answer held no usable name."),
     "wrong_name": _("The cloud answered with a cluster of another name."),
     "wrong_id": _("The cloud answered with another cluster."),
-    "error_code": _("The cloud said that it succeeded and gave an error code in the same answer."),
-    "sender_lost": _("The process that was sending it stopped before it could write down an answer."),
+    "error_code": _("The cloud reported success and an error code in the same answer."),
+    "sender_lost": _("The sending process stopped before it could record an answer."),
     "sender_crashed": _("The dashboard failed while it was waiting for the answer."),
     "project_retired": _("The project was retired before this was sent."),
     "name_taken": _("The project already has a cluster of this name."),
     "name_appeared": _(
-        "The cloud's list has a cluster of this name that was not known when this was asked for. Somebody else made it, "
-        "or an earlier attempt of this request did, such as one before the database was restored from a backup."
+        "The cloud's list has a cluster of this name that was not there when this was requested. Somebody else created it, or an earlier attempt of this request did, such as one before the database was restored from a backup."
     ),
-    "known_id": _("The cloud answered with the ID of a cluster that was there before."),
+    "known_id": _(
+        "The cluster that the cloud named or listed was there before, or the cloud named it for another request."
+    ),
     "other_name": _(
-        "The cloud has the cluster whose ID it answered with, but under another name than was asked for."
+        "The cloud has the cluster whose ID it answered with, but under another name than requested."
     ),
-    "other_network": _("The cloud has a cluster that fits, but in another network than was asked for."),
-    "other_type": _("The cloud has a cluster that fits, but under the other type."),
+    "other_spelling": _(
+        "The cloud's list has a new cluster whose name differs from the requested one by case or blanks alone."
+    ),
+    "other_network": _("The cloud has a matching cluster, but in another network than requested."),
+    "other_type": _("The cloud has a matching cluster, but of the other type."),
     "id_not_shown": _(
         "The cloud answered with the ID of a cluster, and could not be asked whether it has that cluster."
     ),
-    "vanished": _(
-        "A new cluster of this name was in the cloud's list for a while, and is not there any more."
-    ),
+    "vanished": _("A new cluster of this name was in the cloud's list for a while and is no longer there."),
     "not_under_this_type": _(
         "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
     ),
-    "absent_once": _("One look did not find the cluster. A second one must confirm it."),
+    "absent_once": _("The first check did not find the cluster. A second check must confirm it."),
     "not_empty": _("ModelArts lists supernodes or groups inside the cluster."),
     "inside_unchecked": _("We couldn't check what is inside the cluster, so we didn't send the deletion."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
     "several_candidates": _("Several new clusters have this name."),
-    "not_permitted": _("The person who asked is not permitted to do this here."),
+    "not_permitted": _("The requester has no permission to do this here."),
     "approval_needed": _("An admin of the team must approve it first."),
-    "approver_lost": _("Who approved it was no admin of the team any more when its turn came."),
+    "approver_lost": _("The approver was no longer an admin of the team when the request was due."),
     "declined": _("An admin of the team declined it."),
-    "right_lost": _("The person who asked was not permitted to do this any more when its turn came."),
+    "right_lost": _("The requester no longer had permission when the request was due."),
     "calls_stopped": _(
         "Calls to the cloud are stopped for this project, so nothing was sent. Try again later."
     ),
@@ -95,18 +99,18 @@ CAUSES: dict[str, Text] = {
     ),
     "locked": _("The cluster is locked."),
     "owner_changed": _(
-        "The cluster does not belong to who asked, and they are no admin of the team: only its owner or an admin may delete it."
+        "The requester neither owns the cluster nor is an admin of the team. Only its owner or an admin may delete it."
     ),
     "team_rules": _("The team's rules do not allow it."),
-    "rules_tightened": _("The team's rules had come to forbid it when its turn came."),
+    "rules_tightened": _("The team's rules no longer allowed it when the request was due."),
     "quota": _("The quota is used up."),
-    "quota_lowered": _("The quota had become smaller when its turn came, and others had taken it up."),
+    "quota_lowered": _("The quota was lowered and used up by others before the request was due."),
     "unreadable_credentials": _(
         "The project's credentials cannot be decrypted with the keys of this installation."
     ),
     "key_ended": _("The project's temporary key has ended."),
     "metadata_off": _(
-        "The project uses the machine's own key, but this process was not told where to ask for it."
+        "The project uses the machine's own key, but this process has no address of a metadata service."
     ),
     "metadata_unreachable": _(
         "The project uses the machine's own key, but the metadata service did not answer. Does this process run on a cloud machine?"
@@ -116,7 +120,7 @@ CAUSES: dict[str, Text] = {
     ),
     "metadata_refused": _("The metadata service refused to give the machine's key."),
     "metadata_unreadable": _("The metadata service's answer held no usable key."),
-    "odd_id": _("Its ID does not look as the vendor documents it; it is kept as it came."),
+    "odd_id": _("Its ID does not have the documented form. We keep it as it is."),
 }
 
 # Of these the words are the network's, not the cloud's.

@@ -87,12 +87,10 @@ def _queued_status(creation: Creation) -> tuple[str, str]:
     if creation.waits_for_approval:
         return waiting_status(creation)
     if not creation.cause:
-        return _("Waiting to be sent"), _(
-            "It is recorded, and nothing was sent yet. You may close this page."
-        )
+        return _("Waiting to be sent"), _("The request is logged and not sent yet. You may close this page.")
     because = cause_of(creation.cause, creation.code, creation.message)
     return _("Waiting to be tried again"), _(
-        "%(because)s Nothing was created; it will be tried again by itself."
+        "%(because)s Nothing was created. We will try again automatically."
     ) % {"because": because}
 
 
@@ -172,11 +170,10 @@ def _refused_status(creation: Creation) -> tuple[str, str]:
 def _not_created(creation: Creation) -> tuple[str, str]:
     if creation.evidence == Evidence.HUMAN:
         return _("Not created"), _(
-            "A person decided that this request made none of the clusters. You can try again."
+            "A person decided that this request created none of the clusters. You can try again."
         )
     return _("Not created"), _(
-        "The cloud refuses requests signed this long ago, and its list does not have this cluster: "
-        "it was not made and cannot be any more. You can try again."
+        "The request has expired, and the cloud's list does not have this cluster: it was not created. You can try again."
     )
 
 

@@ -99,11 +99,18 @@ def _cause(event: Event) -> str:
     )
 
 
+def _unclear_text(event: Event) -> str:
+    """The cause, and the clusters that the answer named: they are looked for."""
+    ids = (event.after or {}).get("reported_ids", [])
+    return " · ".join(filter(None, [_cause(event), *(_("ID %(id)s") % {"id": each} for each in ids)]))
+
+
 def _found_text(event: Event) -> str:
     """The cluster that contradicts the verdict, if it is one."""
     after = event.after or {}
-    cluster_id = (after.get("cluster") or {}).get("id") or after.get("found") or ""
-    return "" if not cluster_id or cluster_id in State.values else _("ID %(id)s") % {"id": cluster_id}
+    ids = [(after.get("cluster") or {}).get("id"), after.get("found"), *after.get("reported_ids", [])]
+    cluster_id = next((each for each in ids if each and each not in State.values), "")
+    return _("ID %(id)s") % {"id": cluster_id} if cluster_id else ""
 
 
 def _person(event: Event) -> str:
@@ -124,7 +131,7 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending_text),
     EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answer_text),
     EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad", _cause),
-    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _cause),
+    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _unclear_text),
     EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn", _cause),
     EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn", _cause),
     EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _cause),

@@ -100,7 +100,10 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
         services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
         return "people:list"
 
-    title = _("Revoke %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
+    title = _("Revoke the role %(role)s of %(who)s") % {
+        "role": grant.get_role_display(),
+        "who": grant.person.username,
+    }
     context = {"title": title, "submit": _("Revoke role"), "danger": True, "grant": grant}
     return form_page(request, form, act, FORM, context)
 

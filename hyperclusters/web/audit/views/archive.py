@@ -41,6 +41,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "segments": segments,
         "is_polled": any(each.is_waiting for each in segments),
         "is_search": is_search,
+        "has_archives": bool(segments) or scope.teams is not None,  # who sees no list of them is not told
         "size": SIZE,
         "is_everything": scope.teams is None,
     }

@@ -12,7 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from hyperclusters.access.models import AccessReview, User
 from hyperclusters.access.permissions import Permission
@@ -25,7 +25,7 @@ from hyperclusters.web.audit import elsewhere, follow_ups
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, as_uuid, posted_text
-from hyperclusters.web.shared.listing import PAGE_SIZE
+from hyperclusters.web.shared.listing import PAGE_SIZE, count_to_bound, number_text
 
 MOST = 500  # clusters whose owner is set at once
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
@@ -45,11 +45,11 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         note_read(person=request.user, page="review", filters={"show": tab})
     words = {
         NEW: _("To review"),
-        FOLLOW_UP: _("Follow-up"),
+        FOLLOW_UP: pgettext("part of the queue", "Follow-up"),
         OUTSIDE: _("Created elsewhere"),
         OPEN: _("Outcome unknown"),
     }
-    counts = {name: rows.count() for name, rows in parts.items()}
+    counts = {name: count_to_bound(rows) for name, rows in parts.items()}
     counts[FOLLOW_UP] += FollowUp.objects.visible_to(request.user).open().count()
     filters: dict[str, Any] = {}
     if tab == OUTSIDE:
@@ -61,7 +61,7 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
     page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
-        "tabs": [(name, words[name], counts[name]) for name in parts],
+        "tabs": [(name, words[name], number_text(counts[name])) for name in parts],
         "page": page,
         "here": _here(request),
         "overdue": AccessReview.objects.overdue().select_related("team").order_by("due_on", "pk")[:PAGE_SIZE],

@@ -121,7 +121,7 @@ def _export_rows(request: PageRequest, kind: str) -> list[ClusterRow]:
 
 def _context(request: PageRequest) -> dict[str, Any]:
     query = cluster_query(request.user, request.GET)
-    numbers = counts(request.user, query.visible)
+    numbers = counts(request.user, query.projects)
     paginator = RowPaginator(query.rows, PAGE_SIZE)
     if not query.is_filtered:
         paginator.count = numbers["all"]  # known already

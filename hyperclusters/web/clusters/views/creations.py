@@ -20,6 +20,7 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.modelarts import canonical_id
 from hyperclusters.statements import Slot, count
 from hyperclusters.web.clusters.activity import timeline_context
 from hyperclusters.web.shared.decorators import OWN, access, on
@@ -73,7 +74,7 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
         approvers = creation.approvers()
         why_nobody = "" if approvers else no_approver_text(creation)
         return {
-            "approvers": approvers,
+            "approvers": ", ".join(each.username for each in approvers),
             "why_nobody": why_nobody,
             "may_approve": request.user in approvers,
             "typed": draft,
@@ -81,12 +82,12 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
     if creation.state != State.NEEDS_ATTENTION:
         return {}
     ids = [each["id"] for each in creation.candidates]
-    found_at = {row.cluster_id: row.found_at for row in creation.project.clusters.with_ids(ids)}
+    clusters = {canonical_id(row.cluster_id): row for row in creation.project.clusters.with_ids(ids)}
     return {
-        "candidates": [(each, found_at.get(each["id"])) for each in creation.candidates],
+        "candidates": [(each, clusters.get(each["id"])) for each in creation.candidates],
         "may_decide": may(request.user, Permission.DECIDE, creation.team),
         "typed": draft_for(request, f"{request.path}decide/"),
-        "deciders": who_can(Permission.DECIDE, creation.team),
+        "deciders": ", ".join(each.person.username for each in who_can(Permission.DECIDE, creation.team)),
     }
 
 

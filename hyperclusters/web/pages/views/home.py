@@ -16,7 +16,7 @@ from hyperclusters.access.models.access_review import AccessReviewQuerySet
 from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, may, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
-from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
+from hyperclusters.clusters.heartbeat import ALIVE, has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import (
     Cluster,
     Creation,
@@ -38,12 +38,14 @@ from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.listing import count_to_bound, number_text
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
 from hyperclusters.web.texts.notices import ending_grants, inbox, open_reviews
 
 Row = TypeVar("Row")
 ROWS = 6  # rows of each table
 NEWS = 6  # notices; the inbox has the rest
+MOST_PROJECTS = 10  # of those who run the platform
 
 
 class Room(NamedTuple):
@@ -78,19 +80,40 @@ def home(request: PageRequest) -> HttpResponse:
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
-        context["setup"] = setup_steps()
-        projects = list(Project.objects.select_related("team").prefetch_related("sources"))
-        context |= {"projects": projects, "workers": Heartbeat.objects.all(), "is_well": _is_well(projects)}
+        context |= _platform()
     return render(request, "pages/home.html", context | _needs(person) | _own(person))
 
 
+def _platform() -> dict[str, Any]:
+    """What those who run the platform see: what is not set up yet, projects, workers, and whether all is well."""
+    live = Project.objects.filter(retired_at__isnull=True)
+    projects = sorted(live.select_related("team").prefetch_related("sources"), key=_is_project_well)
+    return {
+        "setup": setup_steps(),
+        "projects": projects[:MOST_PROJECTS],
+        "count": len(projects),
+        "workers": _workers(),
+        "is_well": _is_well(projects),
+    }
+
+
+def _workers() -> list[tuple[Heartbeat, bool]]:
+    """Workers of the last day, each with whether it reports now."""
+    return [
+        (each, clock.is_within(each.at, ALIVE)) for each in Heartbeat.objects.filter(role=Heartbeat.WORKER)
+    ]
+
+
 def _is_well(projects: list[Project]) -> bool:
-    """Whether every project that is in use can be reached, every list was read, and a worker runs, with a right clock."""
-    live = [each for each in projects if not each.retired_at]
-    lists = [source for each in live for source in each.sources.all()]
-    reaches_all = all(each.trusted and not each.is_blocked() for each in live)
-    has_read_all = all(source.listed_at and not source.is_failing for source in lists)
-    return bool(lists) and reaches_all and has_read_all and has_worker_beat() and not host_with_wrong_clock()
+    """Whether all of these can be reached, every list was read, and a worker runs, with a right clock."""
+    are_well = bool(projects) and all(map(_is_project_well, projects))
+    return are_well and has_worker_beat() and not host_with_wrong_clock()
+
+
+def _is_project_well(project: Project) -> bool:
+    lists = project.sources.all()
+    has_read_all = bool(lists) and all(source.listed_at and not source.is_failing for source in lists)
+    return has_read_all and project.trusted and not project.is_blocked()
 
 
 @access(post=OWN, page="web:home")
@@ -120,7 +143,8 @@ def _needs(person: User) -> dict[str, Any]:
         parts = queues(person)
         parts.pop(OPEN)  # waits for the cloud
         needs["to_close"] = FollowUp.objects.to_close(person).with_related()[:10]
-        needs["to_review"] = [(name, n) for name, part in parts.items() if (n := part.count())]
+        counts = {name: count_to_bound(part) for name, part in parts.items()}
+        needs["to_review"] = [(name, n, number_text(n)) for name, n in counts.items() if n]
     return needs | {"needs_me": any(needs.values())}
 
 
