@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import apps
 from django.utils.translation import gettext as _
 
 from .mail_parts import Text, addresses, link
-
-
-def creations() -> Any:
-    """Creations with what their mails name."""
-    rows = apps.get_model("clusters", "Creation").objects
-    return rows.select_related("project__team", "requested_by", "approval_by")
 
 
 def approval_mail(creation: Any) -> Text:

@@ -30,7 +30,7 @@ from hyperclusters.audit.models import Event
 
 from . import invitations, team_admins
 from .alert_mails import alert_mail, queue_alert_mails
-from .approval_mails import approval_mail, creations, decision_mail
+from .approval_mails import approval_mail, decision_mail
 from .layers import stages
 from .mail_parts import Text, addresses, link
 from .models import AccessRequest, AccessReview, Grant, Invitation, OutgoingMail, RequestState, Team, User
@@ -227,15 +227,7 @@ def _address_changed(person: User) -> Text:
         "Mails about the account %(person)s go to another address from now on. If you did not expect this, tell a "
         "platform admin.\n\n%(url)s"
     )
-    return (
-        [mail.address for mail in letters],
-        subject,
-        text
-        % {
-            "person": person.username,
-            "url": link("/"),
-        },
-    )
+    return [mail.address for mail in letters], subject, text % {"person": person.username, "url": link("/")}
 
 
 def _review_mail(reminder: Reminder) -> MailKind[AccessReview]:
@@ -290,9 +282,16 @@ KINDS: dict[str, MailKind[Any]] = {
         ),
         _token_mail,
     ),
-    "approver_told_at": MailKind(lambda: creations().waiting_for_approval(), approval_mail),
+    "approver_told_at": MailKind(
+        lambda: apps.get_model("clusters", "Creation").objects.with_related().waiting_for_approval(),
+        approval_mail,
+    ),
     "maker_told_at": MailKind(
-        lambda: creations().filter(approval__in=["approved", "declined"], approval_by__isnull=False),
+        lambda: (
+            apps.get_model("clusters", "Creation")
+            .objects.with_related()
+            .filter(approval__in=["approved", "declined"], approval_by__isnull=False)
+        ),
         decision_mail,
     ),
     **{reminder.field: _review_mail(reminder) for reminder in REMINDERS},

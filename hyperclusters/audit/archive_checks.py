@@ -73,7 +73,7 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
             raise _Stopped
         if clock.now() - renewed_at > RENEW or count == total:
             renewed_at = clock.now()
-            lease = {"lease_expires_at": renewed_at + ours.lease_length()}
+            lease = {"lease_expires_at": renewed_at + ours.lease_length}
             if not ours.update(count=count, **lease):
                 raise _Stopped
 

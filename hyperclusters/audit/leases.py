@@ -17,13 +17,15 @@ CLAIM_AMONG = 20  # rows read in one query; those that others take meanwhile are
 class LeasedQuerySet(models.QuerySet[L]):
     """Queries that claim rows. A model's query set says how long its leases and its waits can be."""
 
+    @property
     def lease_length(self) -> timedelta:
         """The longest time that a worker may need for one row."""
         raise NotImplementedError
 
+    @property
     def longest_wait(self) -> timedelta:
-        """The longest time that a row may wait until it is due."""
-        raise NotImplementedError
+        """The longest time that a row may wait until it is due. As long as a lease, unless a model says otherwise."""
+        return self.lease_length
 
     def with_related(self) -> Self:
         """Select what a worker needs of other tables."""
@@ -31,16 +33,17 @@ class LeasedQuerySet(models.QuerySet[L]):
 
     def lapsed(self) -> Self:
         """Rows whose lease has lapsed."""
-        return self.filter(clock.due("lease_expires_at", self.lease_length()))
+        return self.filter(clock.due("lease_expires_at", self.lease_length))
 
     def is_time(self) -> Q:
         """Whether a row's time has come."""
-        return clock.due("run_after", self.longest_wait())
+        return clock.due("run_after", self.longest_wait)
 
     def due(self) -> Self:
         """Rows that a worker may claim now, oldest first: due, and without a lease or with one that lapsed."""
-        free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length())
-        return self.filter(free, self.is_time()).order_by("run_after", "pk")
+        is_time = self.is_time()
+        is_free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length)
+        return self.filter(is_free, is_time).order_by("run_after", "pk")
 
     def claim(self, holder: str, among: models.QuerySet[L] | None = None) -> L | None:
         """Lease the row that has been due longest. Several workers may call this at once: each row goes to one.
@@ -58,7 +61,7 @@ class LeasedQuerySet(models.QuerySet[L]):
     def take(self, pk: Any, holder: str) -> bool:
         """Lease this row. False if it is no longer due, or another worker was faster."""
         free = self.due().order_by().filter(pk=pk)
-        lease_expires_at = clock.now() + self.lease_length()
+        lease_expires_at = clock.now() + self.lease_length
         return bool(free.update(lease_holder=holder, lease_expires_at=lease_expires_at))
 
 

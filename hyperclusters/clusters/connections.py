@@ -77,11 +77,6 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
     return test
 
 
-def claim_test(holder: str) -> ConnectionTest | None:
-    """Lease the oldest requested test."""
-    return ConnectionTest.objects.filter(done_at__isnull=True).claim(holder)
-
-
 def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> None:
     """Read each list and record what that shows. A stopped project is not called: that would harm its key.
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from hyperclusters.access import mail
@@ -20,11 +19,7 @@ from .models import EntryKind, FollowUpEntry
 
 def add_kind() -> None:
     """Let the outbox send these mails."""
-    mail.KINDS["notice_sent_at"] = mail.MailKind(_entries, _write)
-
-
-def _entries() -> QuerySet[FollowUpEntry]:
-    return FollowUpEntry.objects.with_related()
+    mail.KINDS["notice_sent_at"] = mail.MailKind(FollowUpEntry.objects.with_related, _write)
 
 
 def _write(entry: FollowUpEntry) -> Text:

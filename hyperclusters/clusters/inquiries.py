@@ -81,11 +81,6 @@ def trace_window(cluster: Cluster) -> tuple[datetime, datetime] | None:
     return (since, until) if since < until else None
 
 
-def claim_inquiry(holder: str) -> Inquiry | None:
-    """Lease the oldest open inquiry."""
-    return Inquiry.objects.filter(done_at__isnull=True).claim(holder)
-
-
 def run_inquiry(inquiry: Inquiry) -> None:
     """Ask the cloud and store its answer. Nothing is sent if who asked may not ask any more, if the project's settings
     do not allow it any more, or while calls to the project are stopped or its key is not proved."""

@@ -159,16 +159,6 @@ def connect_found(
     return project
 
 
-def remove_expired() -> None:
-    """Delete the lookups whose time is over."""
-    ProjectLookup.objects.expired().delete()
-
-
-def claim_lookup(holder: str) -> ProjectLookup | None:
-    """Lease the oldest open lookup."""
-    return ProjectLookup.objects.filter(done_at__isnull=True).unexpired().claim(holder)
-
-
 def run_lookup(lookup: ProjectLookup) -> None:
     """Ask IAM and store its answer. Nothing is sent if who asked may not connect projects any more."""
     if not may(lookup.asked_by, Permission.CONNECT):

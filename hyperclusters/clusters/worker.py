@@ -26,6 +26,7 @@ from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.notifications import delivery, happenings
 
 from . import connections, counters, heartbeat, inquiries, inventory, lookups
+from .models import ConnectionTest, Inquiry, ProjectLookup
 from .models.operation import QUEUED, UNKNOWN
 from .monthly_reports import create_report, last_month
 from .operations.creation import CREATIONS
@@ -203,7 +204,7 @@ def queue_messages(may_go_on: Callable[[], bool] = lambda: True) -> None:
 def sweep() -> None:
     """Handle what nobody claims: work whose sender died, outcomes that have been open for too long, and keys whose time
     is over."""
-    lookups.remove_expired()
+    ProjectLookup.objects.expired().delete()
     for engine in (CREATIONS, DELETIONS):
         engine.sweep()
         warn_of_overdue(engine.rows, engine.event("overdue"))
@@ -234,9 +235,9 @@ def jobs(
     return (
         (due(CREATIONS, QUEUED), partial(CREATIONS.send, may_begin=may_begin)),
         (due(DELETIONS, QUEUED), partial(DELETIONS.send, may_begin=may_begin)),
-        (connections.claim_test, partial(connections.run_test, may_begin=may_begin)),
-        (inquiries.claim_inquiry, inquiries.run_inquiry),
-        (lookups.claim_lookup, lookups.run_lookup),
+        (ConnectionTest.objects.claim, partial(connections.run_test, may_begin=may_begin)),
+        (Inquiry.objects.claim, inquiries.run_inquiry),
+        (ProjectLookup.objects.claim, lookups.run_lookup),
         (due(CREATIONS, UNKNOWN), CREATIONS.poll),
         (due(DELETIONS, UNKNOWN), DELETIONS.poll),
         (inventory.claim_source, partial(inventory.sync, may_begin=may_begin)),

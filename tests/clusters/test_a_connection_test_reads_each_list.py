@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hyperclusters.clusters.connections import ask_test, claim_test, run_test
+from hyperclusters.clusters.connections import ask_test, run_test
 from hyperclusters.clusters.models import ConnectionTest, Diagnosis
 from hyperclusters.web.texts.diagnoses import diagnosis, list_lines
 from tests.conftest import Cloud, People, Projects, confirm, events
@@ -21,7 +21,7 @@ REFUSED = {"status": 403, "error_code": "ModelArts.6407"}
 def outcome_of(people: People, projects: Projects, **options: Any) -> ConnectionTest:
     """A test as the worker makes it, without the lists that a worker makes beside it."""
     ask_test(by=people.root, project=projects.vision)
-    test = claim_test("here")
+    test = ConnectionTest.objects.claim("here")
     assert test is not None
     run_test(test, **options)
     test.refresh_from_db()

@@ -19,7 +19,7 @@ from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import connections, machine
 from hyperclusters.clusters import projects as services
-from hyperclusters.clusters.connections import ask_test, claim_test, run_test
+from hyperclusters.clusters.connections import ask_test, run_test
 from hyperclusters.clusters.credentials import key_ids
 from hyperclusters.clusters.models import ConnectionTest, Diagnosis, KeyKind, Project, State
 from hyperclusters.modelarts import Credentials
@@ -347,9 +347,9 @@ def test_a_test_under_way_is_not_begun_twice_and_goes_to_one_worker(
     first, second = (ask_test(by=people.root, project=projects.vision) for _ in range(2))
     assert first.pk == second.pk
     assert len(events(action="project:test:asked")) == 1
-    test = claim_test("one")
+    test = ConnectionTest.objects.claim("one")
     assert test is not None
-    assert claim_test("two") is None
+    assert ConnectionTest.objects.claim("two") is None
     run_test(test)
     run_test(test)  # a worker that comes back late
     assert len(events(action="project:test:ended")) == 1

@@ -25,7 +25,7 @@ from hyperclusters.audit.visits import note_read
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker, connections, heartbeat, inventory
 from hyperclusters.clusters.metrics import exposition
-from hyperclusters.clusters.models import ClusterListing, Creation, Heartbeat, Project, State
+from hyperclusters.clusters.models import ClusterListing, ConnectionTest, Creation, Heartbeat, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.evidence import horizon, is_past_horizon
 from hyperclusters.notifications.happenings import TASK as MESSAGES
@@ -356,7 +356,7 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
             breaker_and_writes=not project.is_blocked() and breaker.begin_write(project) is None,
             work=claimed is not None and claimed.pk == creation.pk,
             lists=inventory.claim_source("here") is not None,
-            tests=connections.claim_test("here") is not None,
+            tests=ConnectionTest.objects.claim("here") is not None,
             tasks=ScheduledTask.objects.due().filter(clock.due("run_after", longest)).exists(),
             task=tasks._claim("alerts", tasks.SOON) is not None,
         )

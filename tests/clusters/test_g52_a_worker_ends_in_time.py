@@ -135,7 +135,7 @@ def test_g52_a_connection_test_makes_no_second_call_when_told_to_stop(
 ) -> None:
     cloud.simulator.set(clock_offset=timedelta(hours=1).total_seconds())
     connections.ask_test(by=people.root, project=projects.vision)
-    test = connections.claim_test("here")
+    test = ConnectionTest.objects.claim("here")
     assert test is not None
     connections.run_test(test, may_begin=lambda: False)
     assert len(cloud.simulator.journal()) == 1

@@ -212,9 +212,9 @@ def test_a_worker_that_lost_its_lease_changes_no_answer(
     cluster: Cluster, cloud: Cloud, people: People
 ) -> None:
     inquiries.ask_capacity(by=people.vera, cluster=cluster)
-    slow = inquiries.claim_inquiry("slow")
+    slow = Inquiry.objects.claim("slow")
     assert slow is not None
-    assert inquiries.claim_inquiry("other") is None
+    assert Inquiry.objects.claim("other") is None
     Inquiry.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     run_worker()
     cloud.simulator.add_capacity(VISION_ID, cluster.cluster_id, "a3", "zone-1", is_sold_out=True)

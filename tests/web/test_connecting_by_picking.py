@@ -469,7 +469,7 @@ def test_when_its_time_is_over_a_worker_deletes_it_and_no_page_uses_it(
     sweep()
     assert ProjectLookup.objects.count() == 1
     ProjectLookup.objects.update(expires_at=clock.now() - timedelta(seconds=1))
-    assert lookups.claim_lookup("here") is None
+    assert ProjectLookup.objects.claim("here") is None
     assert "This step is over" in words(root.get(page, headers=HTMX))
     answer = root.post(page, choice(people, name="still-mine", project_id=PICKED), follow=True)
     assert "This step is over. Enter the key again." in words(answer)
@@ -580,9 +580,9 @@ def test_a_worker_that_lost_its_lease_changes_no_answer(
     root: Browser, typed: dict[str, str], cloud: Cloud
 ) -> None:
     asked(root, typed)
-    slow = lookups.claim_lookup("slow")
+    slow = ProjectLookup.objects.claim("slow")
     assert slow is not None
-    assert lookups.claim_lookup("other") is None
+    assert ProjectLookup.objects.claim("other") is None
     ProjectLookup.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     run_worker()
     cloud.simulator.add_project(PICKED, REGION)

@@ -21,7 +21,6 @@ from hyperclusters.audit.ledger import Subject
 FIRST_PAUSE = timedelta(seconds=30)  # after a failure, then twice as long each time
 LONGEST_PAUSE = timedelta(hours=1)
 FAILURES_TO_TELL = 5  # failures in a row after which people are told: a quarter of an hour
-LEASE = timedelta(minutes=2)  # for one message, which may take seconds
 MAIL_TRIES = 11  # of a mail, over three and a half days
 # How long it waits after so many tries: five minutes after the first, then twice as long each time.
 MAIL_PAUSES = [timedelta(minutes=5) * (1 << max(tries - 1, 0)) for tries in range(MAIL_TRIES + 1)]
@@ -56,13 +55,8 @@ def pause(failures: int) -> timedelta:
 
 
 class NotificationTargetQuerySet(LeasedQuerySet["NotificationTarget"]):
-    def lease_length(self) -> timedelta:
-        """For one message."""
-        return LEASE
-
-    def longest_wait(self) -> timedelta:
-        """The longest pause."""
-        return LONGEST_PAUSE
+    lease_length = timedelta(minutes=2)  # for one message, which may take seconds
+    longest_wait = LONGEST_PAUSE
 
     def with_related(self) -> Self:
         """With the team, whose name is in the texts."""
@@ -194,6 +188,7 @@ class Message(models.Model):
 
 
 class OutgoingMailQuerySet(LeasedQuerySet["OutgoingMail"]):
+    @property
     def lease_length(self) -> timedelta:
         """For one mail, whose server may let each step of the conversation wait for the time-out."""
         return timedelta(seconds=10 * settings.EMAIL_TIMEOUT)

@@ -93,13 +93,8 @@ class Segment(models.Model):
 
 
 class SegmentCheckQuerySet(LeasedQuerySet["SegmentCheck"]):
-    def lease_length(self) -> timedelta:
-        """A worker renews it every few seconds."""
-        return timedelta(minutes=2)
-
-    def longest_wait(self) -> timedelta:
-        """After an error."""
-        return timedelta(minutes=1)
+    lease_length = timedelta(minutes=2)  # a worker renews it every few seconds
+    longest_wait = timedelta(minutes=1)  # after an error
 
     def with_related(self) -> Self:
         """No former result: it may be one that cannot be read."""

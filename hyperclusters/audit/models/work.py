@@ -12,9 +12,7 @@ from hyperclusters.audit.vocabulary import Outcome
 
 
 class ScheduledTaskQuerySet(LeasedQuerySet["ScheduledTask"]):
-    def lease_length(self) -> timedelta:
-        """The longest that a task takes."""
-        return timedelta(hours=1)
+    lease_length = timedelta(hours=1)  # the longest that a task takes
 
     def is_time(self) -> Q:
         """Always: whoever claims a task says how long it waits, since each has an interval of its own."""

@@ -30,13 +30,15 @@ class ClusterListingQuerySet(LeasedQuerySet["ClusterListing"]):
         """Lists of the teams that this person may view."""
         return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 
+    @property
     def lease_length(self) -> timedelta:
         """For one list."""
         return timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
 
+    @property
     def longest_wait(self) -> timedelta:
         """A list waits for its interval, or for the breaker's pause."""
-        return max(timedelta(seconds=settings.SYNC_INTERVAL), self.lease_length(), KEY_PAUSE)
+        return max(timedelta(seconds=settings.SYNC_INTERVAL), self.lease_length, KEY_PAUSE)
 
     def with_related(self) -> ClusterListingQuerySet:
         """With the project and its team."""

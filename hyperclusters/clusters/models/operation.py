@@ -32,6 +32,7 @@ class OperationQuerySet(LeasedQuerySet[W]):
     """Queries for both kinds. `at_project` is the path from the row to its project."""
 
     at_project = "project"
+    longest_wait = KEY_PAUSE  # of the breaker: nothing waits longer
 
     def visible_to(self, person: permissions.Reader) -> Self:
         """Operations of the teams that this person may view."""
@@ -43,13 +44,10 @@ class OperationQuerySet(LeasedQuerySet[W]):
         """Operations whose outcome is still open."""
         return self.filter(state__in=self.model.UNRESOLVED)
 
+    @property
     def lease_length(self) -> timedelta:
         """For two calls before the intent, which renews it, and for recording their results."""
         return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN)
-
-    def longest_wait(self) -> timedelta:
-        """The breaker's longest pause: nothing waits longer."""
-        return KEY_PAUSE
 
     def projects(self) -> list[int]:
         """The projects of these rows."""

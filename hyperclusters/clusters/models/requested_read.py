@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from enum import StrEnum
+from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -17,6 +18,7 @@ from hyperclusters.audit.ledger import Subject
 
 from .project import KeyKind
 
+R = TypeVar("R", bound=LeaseModel)
 LIFETIME = timedelta(minutes=15)  # of a row, and of the key in it
 
 
@@ -39,16 +41,25 @@ class Diagnosis(models.TextChoices):
     OTHER = "other", _("Unexpected answer")
 
 
-class ConnectionTestQuerySet(LeasedQuerySet["ConnectionTest"]):
+class RequestedReadQuerySet(LeasedQuerySet[R]):
+    """Reads of every kind."""
+
+    calls = 2  # to the cloud, at most
+
+    @property
+    def lease_length(self) -> timedelta:
+        """For all calls of one read."""
+        return timedelta(seconds=self.calls * settings.UPSTREAM_DEADLINE + 10)
+
+    def due(self) -> Self:
+        """One that has its answer is never due."""
+        return super().due().filter(done_at__isnull=True)
+
+
+class ConnectionTestQuerySet(RequestedReadQuerySet["ConnectionTest"]):
     """Tests of connections."""
 
-    def lease_length(self) -> timedelta:
-        """For four lists, the first of them twice: the second time by the cloud's clock."""
-        return timedelta(seconds=5 * settings.UPSTREAM_DEADLINE + 10)
-
-    def longest_wait(self) -> timedelta:
-        """A test waits until another call of the project has proved its key."""
-        return self.lease_length()
+    calls = 5  # four lists, the first of them twice: the second time by the cloud's clock
 
     def with_related(self) -> ConnectionTestQuerySet:
         """With the project, its team, and who asked."""
@@ -92,26 +103,22 @@ class ConnectionTest(LeaseModel):
         return f"{self.project} {self.diagnosis or 'under way'}"
 
 
-class ProjectLookupQuerySet(LeasedQuerySet["ProjectLookup"]):
+class ProjectLookupQuerySet(RequestedReadQuerySet["ProjectLookup"]):
     """Lookups."""
-
-    def lease_length(self) -> timedelta:
-        """For one call, made again if the cloud's clock is another."""
-        return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
-
-    def longest_wait(self) -> timedelta:
-        """A lookup is due at once."""
-        return self.lease_length()
 
     def with_related(self) -> ProjectLookupQuerySet:
         """With who asked."""
         return self.select_related("asked_by")
 
-    def expired(self) -> ProjectLookupQuerySet:
+    def due(self) -> Self:
+        """Nor one whose time is over."""
+        return super().due().unexpired()
+
+    def expired(self) -> Self:
         """Those whose time is over."""
         return self.filter(clock.due("expires_at", LIFETIME))
 
-    def unexpired(self) -> ProjectLookupQuerySet:
+    def unexpired(self) -> Self:
         """Those that may be used."""
         return self.exclude(clock.due("expires_at", LIFETIME))
 
@@ -180,16 +187,8 @@ class InquiryKind(StrEnum):
     TRACES = "traces"  # whom CTS names, for a cluster created elsewhere
 
 
-class InquiryQuerySet(LeasedQuerySet["Inquiry"]):
+class InquiryQuerySet(RequestedReadQuerySet["Inquiry"]):
     """Inquiries."""
-
-    def lease_length(self) -> timedelta:
-        """For one inquiry: two calls at most."""
-        return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
-
-    def longest_wait(self) -> timedelta:
-        """An inquiry is due at once."""
-        return self.lease_length()
 
     def with_related(self) -> InquiryQuerySet:
         """With the cluster, its project and team, and who asked."""
