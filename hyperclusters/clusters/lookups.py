@@ -36,7 +36,7 @@ from hyperclusters.modelarts import (
 
 from .credentials import UnusableKey, seal, unseal
 from .models import KeyKind, Project, ProjectLookup
-from .models.requested_read import LIFETIME
+from .models.requested_read import LOOKUP_LIFETIME
 from .operations.facts import LEFT_OUT, answer_facts, error_fields
 from .operations.transitions import wake_workers
 from .projects import NOT_LISTED, checked_key, connect_project
@@ -83,7 +83,7 @@ def ask_projects(
     now = clock.now()
     lookup = ProjectLookup(
         asked_by=by, session=session, endpoint=endpoint, region=region_of(endpoint) or region,
-        key_kind=kind, key_until=until, asked_at=now, run_after=now, expires_at=now + LIFETIME,
+        key_kind=kind, key_until=until, asked_at=now, run_after=now, expires_at=now + LOOKUP_LIFETIME,
         request_id=request_context.current().request_id,
     )  # fmt: skip
     if credentials is not None:

@@ -19,7 +19,7 @@ from hyperclusters.audit.ledger import Subject
 from .project import KeyKind
 
 R = TypeVar("R", bound=LeaseModel)
-LIFETIME = timedelta(minutes=15)  # of a row, and of the key in it
+LOOKUP_LIFETIME = timedelta(minutes=15)  # of a row, and of the key in it
 
 
 class Diagnosis(models.TextChoices):
@@ -116,11 +116,11 @@ class ProjectLookupQuerySet(RequestedReadQuerySet["ProjectLookup"]):
 
     def expired(self) -> Self:
         """Those whose time is over."""
-        return self.filter(clock.due("expires_at", LIFETIME))
+        return self.filter(clock.due("expires_at", LOOKUP_LIFETIME))
 
     def unexpired(self) -> Self:
         """Those that may be used."""
-        return self.exclude(clock.due("expires_at", LIFETIME))
+        return self.exclude(clock.due("expires_at", LOOKUP_LIFETIME))
 
 
 class ProjectLookup(LeaseModel):
