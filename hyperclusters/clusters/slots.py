@@ -24,17 +24,21 @@ class Slots:
         self._projects: dict[Future[None], int | None] = {}
         self._turns: dict[int, int] = {}  # the number of the turn that each project had last
         self._numbers = count(1)
+        self.are_short = False  # whether due work may wait for a slot
 
     def are_free(self) -> bool:
         """Whether more work may begin."""
         self._projects = {work: project for work, project in self._projects.items() if not work.done()}
-        return len(self._projects) < self.number
+        self.are_short = len(self._projects) >= self.number
+        return not self.are_short
 
     def in_turn(self, projects: Iterable[int]) -> list[int]:
         """Those of these projects that may have one slot more: first who has fewest, then who had none for longest."""
         busy = Counter(self._projects.values())
         most = max(SHARE * (self.number - len(self._projects) - 1), 1)
+        projects = list(projects)
         ready = [project for project in projects if busy[project] < most]
+        self.are_short |= len(ready) < len(projects)
         return sorted(ready, key=lambda project: (busy[project], self._turns.get(project, 0)))
 
     def take(self, work: Future[None], item: Any) -> None:

@@ -56,6 +56,7 @@ class Worker:
         self.stopping = threading.Event()
         self.jobs = jobs(self.may_go_on, self.slots.in_turn)
         self.wake = threading.Event()
+        self.is_looking = False  # for due work, at this moment
         self.data_version = 0
         self.swept_at = self.alive_at = float("-inf")
         self.mailing: Future[None] | None = None
@@ -85,8 +86,10 @@ class Worker:
             while not self.stopping.is_set():
                 self._show_life()
                 self.wake.clear()
+                self.is_looking = True
                 try:
                     if not self.step():
+                        self.is_looking = False
                         self._rest()
                 except DatabaseError:
                     log.exception("the database did not answer; trying again")
@@ -190,9 +193,14 @@ class Worker:
             if item is not None:
                 future = self.pool.submit(self._run, work, item)
                 self.slots.take(future, item)
-                future.add_done_callback(lambda _: self.wake.set())  # there is room for one more
+                future.add_done_callback(lambda _: self._note_room())
                 return True
         return False
+
+    def _note_room(self) -> None:
+        """Work has ended: look again if other work may wait for its slot, or while that is not known."""
+        if self.is_looking or self.slots.are_short:
+            self.wake.set()
 
 
 def queue_messages(may_go_on: Callable[[], bool] = lambda: True) -> None:
