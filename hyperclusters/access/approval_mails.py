@@ -14,7 +14,7 @@ def approval_mail(creation: Any) -> Text:
     subject = _("%(person)s asks for approval of %(name)s in %(team)s") % _names(creation)
     text = _(
         "%(person)s requested the cluster %(name)s in %(team)s, which needs another admin's approval:\n\n  %(reason)s\n\n"
-        "It is not sent before. Decide here: %(url)s"
+        "It is not sent until then. Decide here: %(url)s"
     )
     return addresses(creation.approvers()), subject, text % _names(creation)
 

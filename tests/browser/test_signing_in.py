@@ -60,7 +60,7 @@ def make_passkey(page: Page) -> Device:
     page.get_by_label("Name", exact=True).fill("Laptop")
     page.get_by_role("button", name="Make the passkey").click()
     heading(page, "Recovery codes")
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     expect(page.get_by_role("cell", name="Laptop").first).to_be_visible()
     return device
 

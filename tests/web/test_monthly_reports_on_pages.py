@@ -41,7 +41,7 @@ def test_an_edited_report_is_not_called_unchanged(as_: SignIn, report: MonthlyRe
     facts["report"]["review"]["settled"] = 99
     MonthlyReport.objects.update(text=json.dumps(facts))
     page = body(as_("olga").get(report.get_absolute_url()))
-    assert "The seal of this report is not ours" in page
+    assert "The seal of this report is not valid" in page
     assert "Sealed and unchanged" not in page
 
 
@@ -54,7 +54,7 @@ def test_a_text_that_is_no_report_is_no_error_of_the_page(
     MonthlyReport.objects.update(text=text)
     answer = as_("olga").get(report.get_absolute_url())
     assert answer.status_code == 200
-    assert "The seal of this report is not ours" in body(answer)
+    assert "The seal of this report is not valid" in body(answer)
 
 
 @pytest.mark.parametrize("month", ["2001-01", "2026-13", "x", "2026", "2026-1", "0000-00"])

@@ -110,7 +110,7 @@ CAUSES: dict[str, Text] = {
     ),
     "key_ended": _("The project's temporary key has ended."),
     "metadata_off": _(
-        "The project uses the machine's own key, but this process has no address of a metadata service."
+        "The project uses the machine's own key, but METADATA_ENDPOINT is not set for this process."
     ),
     "metadata_unreachable": _(
         "The project uses the machine's own key, but the metadata service did not answer. Does this process run on a cloud machine?"
