@@ -95,16 +95,15 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
     may_grant = may(request.user, Permission.GRANT, team)
     tabs = _tabs(request, team, may_grant=may_grant)
     tab = chosen_value(request.GET, "tab", [each[:2] for each in tabs]) or MEMBERS
+    projects = list(team.projects.values_list("pk", flat=True))
     context = {
         "team": team,
         "tab": tab,
         "tabs": tabs,
         "may_grant": may_grant,
         "may_appoint": may(request.user, Permission.APPOINT),
-        "projects": team.projects.count(),
-        "clusters": Cluster.objects.present().filter(project__team=team).count(),
-        "used": used_by(team),
-        "approvals": approval_rules(team),
+        "projects": len(projects),
+        "clusters": Cluster.objects.present().filter(project__in=projects).count(),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
         "may_review": may(request.user, Permission.AUDIT, team) or may(request.user, Permission.APPOINT),
@@ -155,7 +154,9 @@ def _part(request: PageRequest, team: Team, tab: str) -> dict[str, Any]:
         return {"services": _services(team)}
     if tab == HISTORY:
         return _history(request, team)
-    return {} if tab == RULES else _people(request, team)
+    if tab == RULES:
+        return {"used": used_by(team), "approvals": approval_rules(team)}
+    return _people(request, team)
 
 
 def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[str, str, int | None]]:
