@@ -168,16 +168,6 @@ class View(NamedTuple):
     number: int | str | None = None
 
 
-def bounded_count(rows: QuerySet[Any]) -> int | str:
-    """How many rows there are, counted up to a bound that keeps the statement cheap; beyond it "999+"."""
-    return number_text(count_to_bound(rows))
-
-
-def count_to_bound(rows: QuerySet[Any]) -> int:
-    """The same as a number, `MOST_COUNTED` at most."""
-    return rows.order_by()[:MOST_COUNTED].count()
-
-
 def number_text(count: int) -> int | str:
     """The number, or "999+" for one that was counted up to the bound."""
     return count if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
