@@ -9,7 +9,7 @@ from django import template
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.models import Grant, Role
+from hyperclusters.access.models import Grant, Role, Team
 from hyperclusters.clusters.models import Creation
 from hyperclusters.web.shared.humanize import when
 from hyperclusters.web.templatetags.hyperclusters_tags import CREATION, exact, label, macros
@@ -35,20 +35,22 @@ def review_rows(creations: Iterable[Creation], chosen: Collection[UUID]) -> str:
 @register.simple_tag
 def member_rows(
     members: Iterable[tuple[Grant, list[Grant]]],
+    team: Team,
     soon: datetime,
     shows_activity: bool,
     may_grant: bool,
     may_appoint: bool,
 ) -> str:
-    """Members as rows, each by their highest grant and all of them."""
+    """Members of a team as rows, each by their highest grant and all of them."""
     words = {
         "command_line": _("command line"),
         "last_active": _("Last active"),
         "never": _("never"),
         "change": _("Change"),
     }
+    tell = _GRANT | {"url": lambda grant: reverse("teams:grant", args=[team.slug, grant.pk])}
     rows = macros("access/teams/_member_rows.jinja").rows
-    markup: str = rows(members, soon, words, _GRANT, shows_activity, may_grant, may_appoint)
+    markup: str = rows(members, soon, words, tell, shows_activity, may_grant, may_appoint)
     return markup
 
 
@@ -69,7 +71,6 @@ def _grant_word(grant: Grant) -> str:
 # What a row tells of a grant in a team.
 _GRANT: dict[str, Any] = {
     "word": _grant_word,
-    "url": lambda grant: reverse("teams:grant", args=[grant.team.slug, grant.pk]),
     "day": day,
     "when": when,
     "exact": exact,
