@@ -17,6 +17,7 @@ from django.utils.html import escape
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network, State
+from hyperclusters.web.shared.listing import RowPaginator
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, PAYLOADS, SignIn, body, holds_markup, main, words
 
@@ -361,6 +362,28 @@ def test_attempts_are_listed_newest_first_and_found_by_name_and_state(
     assert names("?state=created&q=s") == ["first"]
     assert names("?q=secret") == []
     assert "2 attempts in Vision · vision-cn-southwest-2" in words(ada.get(LIST))
+
+
+@pytest.mark.parametrize("order", ["-requested_at", "requested_at", "code"])
+def test_pages_counted_from_either_end_hold_each_row_once_and_in_order(
+    people: People, projects: Projects, order: str
+) -> None:
+    Creation.objects.bulk_create(
+        Creation(
+            project=projects.speech,
+            name=f"train-{number}",
+            token=uuid.uuid4(),
+            requested_by=people.ada,
+            state=State.FAILED,
+            requested_at=timezone.now() - timedelta(minutes=number // 2),
+        )
+        for number in range(13)
+    )
+    rows = Creation.objects.order_by(order, "pk")
+    paginator = RowPaginator(rows, 3)
+    assert [list(paginator.page(number)) for number in paginator.page_range] == [
+        list(rows[first : first + 3]) for first in range(0, 13, 3)
+    ]
 
 
 def test_who_has_no_access_is_led_to_it_and_nobody_else(people: People, as_: SignIn) -> None:

@@ -76,16 +76,16 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         own = Q(assignee=person.pk) & within(person, Permission.VIEW, team=TEAM)
         return self.open().filter(own, Q(answered_at__isnull=True) | Q(due_on__lt=today))
 
-    def to_close(self, person: Person) -> FollowUpQuerySet:
+    def to_close(self, person: Reader, today: Any = None, now: Any = None) -> FollowUpQuerySet:
         """What has an answer or is overdue, and this auditor may close: what they have opened, and what others have
-        opened who have left, or must answer, or have answered."""
-        reviewers = Grant.objects.active().filter(
+        opened who have left, or must answer, or have answered. `today`, `now`: this day and time (UTC), or expressions."""
+        reviewers = Grant.objects.active(now).filter(
             person=models.OuterRef("opened_by"), role__in=POLICY[Permission.REVIEW].site
         )
         answers = FollowUpEntry.objects.filter(follow_up=models.OuterRef("pk"), kind=EntryKind.ANSWER)
         has_answer = Q(models.Exists(answers.filter(author=models.OuterRef("opened_by"))))
         is_of_others = Q(opened_by=models.F("assignee")) | has_answer | Q(~models.Exists(reviewers))
-        rows = self.open().filter(Q(answered_at__isnull=False) | Q(due_on__lt=clock.today()))
+        rows = self.open().filter(Q(answered_at__isnull=False) | Q(due_on__lt=today or clock.today()))
         rows = rows.filter(
             Q(opened_by=person.pk) | is_of_others, within(person, Permission.REVIEW, team=TEAM)
         )

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import CharField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Cast, Replace
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from hyperclusters import statements
 from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Permission
 from hyperclusters.clusters.models import UNRESOLVED_STATES, Approval, Creation, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.shared.listing import FilterMenu, View, bounded_count, menu, search_text, view
+from hyperclusters.statements import PERSON
+from hyperclusters.web.shared.listing import (
+    MOST_COUNTED,
+    FilterMenu,
+    View,
+    menu,
+    number_text,
+    search_text,
+    view,
+)
 from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, require_known
 
 FILTERS = ("q", "mine", "state", "team", "project", "type", "person")
@@ -37,7 +49,6 @@ class CreationQuery:
     """The creations that an address asks for in its order, and what can be chosen."""
 
     rows: CreationQuerySet
-    visible: CreationQuerySet
     projects: list[Project]
     filters: list[FilterMenu]
     is_filtered: bool
@@ -46,13 +57,12 @@ class CreationQuery:
 
 def creation_query(person: User, query: QueryDict) -> CreationQuery:
     """Read the address. Raises UnknownParameters."""
-    visible = Creation.objects.visible_to(person)
-    projects = list(
-        Project.objects.filter(pk__in=visible.order_by().values("project")).select_related("team")
-    )
-    theirs = visible.order_by().filter(requested_by=OuterRef("pk"))
-    people = User.objects.filter(Exists(theirs)).order_by("username")
-    options = _options(projects, list(people.values_list("username", flat=True)))
+    here = Creation.objects.order_by().filter(project=OuterRef("pk"))
+    theirs = Project.objects.where(person, Permission.VIEW).filter(Exists(here))
+    projects = list(theirs.select_related("team"))
+    visible = Creation.objects.filter(project__in=projects)  # counted by their index alone, without a join
+    makers = User.objects.filter(Exists(visible.order_by().filter(requested_by=OuterRef("pk"))))
+    options = _options(projects, list(makers.order_by("username").values_list("username", flat=True)))
     words = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
     require_known(query, ("q", "page"), words)
     rows = visible.filter(_condition(person, {name: query.get(name, "") for name in options}))
@@ -61,7 +71,6 @@ def creation_query(person: User, query: QueryDict) -> CreationQuery:
     sort = query.get("sort") or NEWEST
     return CreationQuery(
         rows=_sort(rows, sort).select_related("project__team", "requested_by", "approval_by", "cluster"),
-        visible=visible,
         projects=projects,
         filters=_menus(query, options),
         is_filtered=any(query.get(name) for name in FILTERS),
@@ -80,17 +89,51 @@ def search(rows: CreationQuerySet, text: str) -> CreationQuerySet:
     return rows.filter(match)
 
 
-def views(person: User, query: QueryDict, visible: CreationQuerySet) -> list[View]:
+def counts(person: User, projects: list[Project]) -> dict[str, int]:
+    """How many creations each view shows, by one statement; where it may be many but for all, `MOST_COUNTED` at most."""
+    keys = tuple(sorted(project.pk for project in projects))
+    return dict(zip(VIEWS, statements.counts(VIEWS.values(), keys, person=person.pk), strict=True))
+
+
+def _all(projects: tuple[int, ...]) -> CreationQuerySet:
+    return Creation.objects.filter(project__in=projects).order_by()
+
+
+def _mine(projects: tuple[int, ...]) -> CreationQuerySet:
+    return _all(projects).filter(requested_by=PERSON)
+
+
+def _open(projects: tuple[int, ...]) -> CreationQuerySet:
+    return _all(projects).unresolved()
+
+
+def _to_approve(projects: tuple[int, ...]) -> CreationQuerySet:
+    return _all(projects).waiting_for_approval()
+
+
+def _unsuccessful(projects: tuple[int, ...]) -> CreationQuerySet:
+    return _all(projects).filter(state__in=GROUPS[UNSUCCESSFUL])
+
+
+VIEWS: dict[str, statements.Build[Any]] = {
+    "all": _all,
+    "mine": statements.at_most(_mine, MOST_COUNTED),
+    OPEN: _open,
+    APPROVAL: _to_approve,
+    UNSUCCESSFUL: statements.at_most(_unsuccessful, MOST_COUNTED),
+}
+
+
+def views(query: QueryDict, numbers: dict[str, int]) -> list[View]:
     """The views of the list that everybody has, in the order that is chosen, with how many rows each has."""
-    unsuccessful = visible.filter(state__in=GROUPS[UNSUCCESSFUL])
     standard: list[tuple[str, dict[str, list[str]], int | str | None]] = [
         (_("All"), {}, None),  # its number stands in the heading
-        (_("Mine"), {"mine": ["1"]}, bounded_count(visible.filter(requested_by=person))),
-        (_("Under way"), {"state": [OPEN]}, visible.unresolved().count()),
-        (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, bounded_count(unsuccessful)),
+        (_("Mine"), {"mine": ["1"]}, number_text(numbers["mine"])),
+        (_("Under way"), {"state": [OPEN]}, numbers[OPEN]),
+        (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, number_text(numbers[UNSUCCESSFUL])),
     ]
-    if (to_approve := visible.waiting_for_approval().count()) or query.get("state") == APPROVAL:
-        standard.insert(3, (_("Needs approval"), {"state": [APPROVAL]}, to_approve))
+    if numbers[APPROVAL] or query.get("state") == APPROVAL:
+        standard.insert(3, (_("Needs approval"), {"state": [APPROVAL]}, numbers[APPROVAL]))
     return [view(query, word, filters, keeps=["sort"], number=number) for word, filters, number in standard]
 
 

@@ -21,13 +21,20 @@ Options = list[tuple[str, str]]  # values and their words
 
 
 class RowPaginator(Paginator):  # type: ignore[type-arg]  # no generic at run time
-    """Pages of a queryset, found by their keys alone: the rows of the pages before cost no joins."""
+    """Pages of a queryset, found by their keys alone, from the nearer end: the rows between cost no joins."""
 
     object_list: QuerySet[Any]
 
-    def _get_page(self, object_list: QuerySet[Any], number: int, paginator: Paginator[Any]) -> Page[Any]:
-        keys = list(object_list.values_list("pk", flat=True))
-        return Page(self.object_list.filter(pk__in=keys), number, paginator)
+    def page(self, number: int | str) -> Page[Any]:
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        last = min(first + self.per_page, self.count)
+        keys = self.object_list.values_list("pk", flat=True)
+        if first > self.count - last:
+            keys = keys.reverse()[self.count - last : self.count - first]
+        else:
+            keys = keys[first:last]
+        return Page(self.object_list.filter(pk__in=list(keys)), number, self)
 
 
 class Choice(NamedTuple):
@@ -159,16 +166,6 @@ class View(NamedTuple):
     url: str
     is_current: bool
     number: int | str | None = None
-
-
-def bounded_count(rows: QuerySet[Any]) -> int | str:
-    """How many rows there are, counted up to a bound that keeps the statement cheap; beyond it "999+"."""
-    return number_text(count_to_bound(rows))
-
-
-def count_to_bound(rows: QuerySet[Any]) -> int:
-    """The same as a number, `MOST_COUNTED` at most."""
-    return rows.order_by()[:MOST_COUNTED].count()
 
 
 def number_text(count: int) -> int | str:

@@ -9,18 +9,21 @@ from functools import cache, lru_cache
 from typing import Any
 
 from django import template
-from django.db.models import Model
+from django.db.models import Choices, Model
 from django.http import QueryDict
 from django.template import Context, engines
 from django.template.base import NodeList, TextNode
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from lucide.templatetags.lucide import lucide as draw
 
 from hyperclusters.accounts.models import Scope
-from hyperclusters.clusters.models import Creation
+from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.models.creation import Evidence
 from hyperclusters.clusters.subnets import Subnet
 from hyperclusters.web.access.forms import LENGTHS
 from hyperclusters.web.audit.event_rows import Day, Row
@@ -75,7 +78,7 @@ def event_rows(events: list[Row]) -> str:
 
     By Jinja2, and from a macro, whose answer is markup because the engine escaped it.
     """
-    markup: str = _macros("audit/_event_rows.jinja").rows(events)
+    markup: str = macros("audit/_event_rows.jinja").rows(events)
     return markup
 
 
@@ -83,7 +86,7 @@ def event_rows(events: list[Row]) -> str:
 def event_days(days: list[Day], has_team: bool) -> str:
     """These events by day, those of one request behind the newest of them; with the column of the team or without."""
     words = {"open": _("Events of this request"), "copy": _("Copy the cloud's request ID")}
-    markup: str = _macros("audit/_event_rows.jinja").days(days, words, has_team)
+    markup: str = macros("audit/_event_rows.jinja").days(days, words, has_team)
     return markup
 
 
@@ -105,7 +108,7 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "elsewhere": _("elsewhere"),
         "elsewhere_title": _("Created elsewhere, first seen here"),
     }
-    markup: str = _macros("clusters/_cluster_rows.jinja").rows(rows, words, exact, has_project)
+    markup: str = macros("clusters/_cluster_rows.jinja").rows(rows, words, exact, has_project)
     return markup
 
 
@@ -114,16 +117,16 @@ def creation_rows(creations: Iterable[Creation], has_project: bool) -> str:
     """These creations as the rows of a table; with the column of the project or without."""
     copy = _("Copy %(what)s %(start)s") % {"what": _("cluster ID"), "start": "%s"}
     words = {"copy_cluster": copy, "contradicted": _("contradicted")}
-    rows = _macros("clusters/creations/_creation_rows.jinja").rows
-    markup: str = rows(creations, words, _CREATION, has_project)
+    rows = macros("clusters/creations/_creation_rows.jinja").rows
+    markup: str = rows(creations, words, CREATION, has_project)
     return markup
 
 
 @register.simple_tag
 def rows_under_way(creations: Iterable[Creation], has_project: bool) -> str:
     """These creations without an outcome as rows above those of clusters."""
-    rows = _macros("clusters/creations/_creation_rows.jinja").above_clusters
-    markup: str = rows(creations, _CREATION, has_project)
+    rows = macros("clusters/creations/_creation_rows.jinja").above_clusters
+    markup: str = rows(creations, CREATION, has_project)
     return markup
 
 
@@ -137,11 +140,11 @@ def subnet_rows(subnets: list[Subnet], subnet_id: str) -> str:
         "default": _("default"),
         "day": date_format,
     }
-    markup: str = _macros("clusters/_subnet_rows.jinja").rows(subnets, subnet_id, words)
+    markup: str = macros("clusters/_subnet_rows.jinja").rows(subnets, subnet_id, words)
     return markup
 
 
-def _macros(name: str) -> Any:
+def macros(name: str) -> Any:
     template: Any = engines["jinja2"].get_template(name)
     return template.template.module
 
@@ -161,7 +164,17 @@ def state_kind(state: str) -> str:
 @register.filter
 def state_word(creation: Creation) -> str:
     """A creation's state, and what it waits for if that is a person."""
-    return _("Waiting for approval") if creation.waits_for_approval else creation.get_state_display()
+    return _("Waiting for approval") if creation.waits_for_approval else label(State, creation.state)
+
+
+def label(choices: type[Choices], value: str) -> str:
+    """The word of a choice. `get_FOO_display` hashes every word of every choice each time."""
+    return str(_labels(choices).get(value, value))
+
+
+@cache
+def _labels(choices: type[Choices]) -> dict[str, Any]:
+    return dict(choices.choices)
 
 
 @register.filter
@@ -217,13 +230,17 @@ def as_json(value: Any) -> str:
 
 
 # What a row tells of a creation.
-_CREATION = {
+CREATION = {
     "kind": state_kind,
     "word": state_word,
+    "state": lambda state: label(State, state),
     "progress": lambda creation: render_to_string(
         "clusters/creations/_progress.html", {"creation": creation}
     ),
     "failure": failure_text,
+    "evidence": lambda evidence: capfirst(label(Evidence, evidence)),
+    "review": lambda creation: getattr(creation, "review", None),
+    "follow_up_url": lambda pk: reverse("creations:open_follow_up", args=[pk]),
     "when": when,
     "exact": exact,
 }

@@ -5,9 +5,11 @@ Only the time up to which somebody has read them is stored, with the person. The
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from django.db.models import Q, QuerySet, TextField, Value
@@ -29,7 +31,7 @@ from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Approval, Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.statements import SINCE, Slot, rows
+from hyperclusters.statements import SINCE, Build, Slot, filled, rows
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.grants import last_day
@@ -55,17 +57,25 @@ class Notice:
     is_unread: bool = False
 
 
-def inbox(person: User) -> list[Notice]:
+def inbox(person: User, most: int = MOST) -> list[Notice]:
     """The notices of the last two weeks, newest first; unread are those that came after the person last marked them as
     read."""
     start, read_at = clock.now() - SPAN, person.inbox_read_at
-    sources = (
-        *(settled_creations, _approvals, _decided_requests, _new_owners),
-        *(_ending_access, _follow_ups, _reviews),
-    )
-    notices = [notice for source in sources for notice in source(person, start)]
+    sources: dict[Callable[[User, datetime], Iterable[Notice]], tuple[Build[Any], ...]] = {
+        partial(settled_creations, most=most): (_outcomes,),
+        _approvals: (_to_approve, _approved_creations),
+        _decided_requests: (_decisions,),
+        _new_owners: (_ownership_numbers,),
+        _follow_ups: (_entries,),
+        _reviews: (open_reviews,),
+    }
+    builds = filled(chain(*sources.values()), anyone_like(person), **_values(person, start))
+    notices = list(_ending_access(person, start))
+    for source, needs in sources.items():
+        if not builds.isdisjoint(needs):
+            notices += source(person, start)
     notices.sort(key=lambda notice: notice.at, reverse=True)
-    return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
+    return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:most]]
 
 
 def unread_since(person: User) -> datetime:
@@ -92,9 +102,12 @@ def unread(person: Anyone) -> QuerySet[Any]:
     return first.union(*others, all=True)[:MOST]
 
 
-def _rows(build: Callable[[Anyone], QuerySet[Any, Row]], person: User, since: datetime) -> list[Row]:
-    values = {"person": person.pk, "username": person.username, "since": since}
-    return rows(build, anyone_like(person), most=MOST, **values)
+def _rows(build: Build[Row], person: User, since: datetime, most: int = MOST) -> list[Row]:
+    return rows(build, anyone_like(person), most=most, **_values(person, since))
+
+
+def _values(person: User, since: datetime) -> dict[str, Any]:
+    return {"person": person.pk, "username": person.username, "since": since}
 
 
 def mark_read(person: User) -> None:
@@ -102,9 +115,9 @@ def mark_read(person: User) -> None:
     User.objects.filter(pk=person.pk).update(inbox_read_at=clock.now())
 
 
-def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
+def settled_creations(person: User, since: datetime, most: int = MOST) -> Iterator[Notice]:
     """What became of this person's creations, as far as they may still see them."""
-    for creation in _rows(_outcomes, person, since):
+    for creation in _rows(_outcomes, person, since, most):
         if creation.settled_at is None:
             continue
         detail = " · ".join(filter(None, (creation.project.name, creation.code, declined_text(creation))))

@@ -95,22 +95,23 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
     may_grant = may(request.user, Permission.GRANT, team)
     tabs = _tabs(request, team, may_grant=may_grant)
     tab = chosen_value(request.GET, "tab", [each[:2] for each in tabs]) or MEMBERS
+    projects = list(team.projects.values_list("pk", flat=True))
     context = {
         "team": team,
         "tab": tab,
         "tabs": tabs,
         "may_grant": may_grant,
         "may_appoint": may(request.user, Permission.APPOINT),
-        "projects": team.projects.count(),
-        "clusters": Cluster.objects.present().filter(project__team=team).count(),
-        "used": used_by(team),
-        "approvals": approval_rules(team),
+        "projects": len(projects),
+        "clusters": Cluster.objects.present().filter(project__in=projects).count(),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
         "may_review": may(request.user, Permission.AUDIT, team) or may(request.user, Permission.APPOINT),
         "open_review": AccessReview.objects.open().filter(team=team).select_related("team").first(),
     }
-    return render(request, "access/teams/team.html", context | _part(request, team, tab))
+    return render(
+        request, "access/teams/team.html", context | _part(request, team, tab, people=tabs[0][2] or 0)
+    )
 
 
 @access(get=on("team"))
@@ -150,12 +151,14 @@ def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
     ]
 
 
-def _part(request: PageRequest, team: Team, tab: str) -> dict[str, Any]:
+def _part(request: PageRequest, team: Team, tab: str, *, people: int) -> dict[str, Any]:
     if tab == SERVICES:
         return {"services": _services(team)}
     if tab == HISTORY:
         return _history(request, team)
-    return {} if tab == RULES else _people(request, team)
+    if tab == RULES:
+        return {"used": used_by(team), "approvals": approval_rules(team)}
+    return _people(request, team, people)
 
 
 def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[str, str, int | None]]:
@@ -172,22 +175,25 @@ def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[st
     return tabs
 
 
-def _people(request: PageRequest, team: Team) -> dict[str, Any]:
-    """Members, and what waits: requests, invitations, clusters without an owner."""
+def _people(request: PageRequest, team: Team, people: int) -> dict[str, Any]:
+    """Members, and what waits: requests, invitations, clusters without an owner. `people`: how many members there are."""
     may_grant = may(request.user, Permission.GRANT, team)
     invitations = Invitation.objects.open().filter(team=team).select_related("invited_by")
     return {
         "waiting": waiting_for(request.user).filter(team=team)[:PAGE_SIZE],
         "invitations": invitations[:PAGE_SIZE] if may_grant else [],
         **_without_owner(request, team),
-        **_members(request, team),
+        **_members(request, team, people),
     }
 
 
-def _members(request: PageRequest, team: Team) -> dict[str, Any]:
+def _members(request: PageRequest, team: Team, people: int) -> dict[str, Any]:
     """The members that the address asks for, page by page, each with their grants in rising order."""
     rows, filters, is_filtered = filtered_members(request, team)
-    page = Paginator(rows.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    paginator = Paginator(rows.order_by("person__username", "pk"), PAGE_SIZE)
+    if not is_filtered:
+        paginator.count = people  # known already
+    page = paginator.get_page(request.GET.get("page"))
     layers = grants_of_people(team, [grant.person_id for grant in page])
     can = request.GET.get("can", "").upper()
     return {
@@ -212,7 +218,7 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
     ]
     acts = Event.objects.filter(team_id=team.pk, person_name=OuterRef("person__username"))
     everybody = Grant.objects.active().filter(team=team)
-    rows = everybody.effective().select_related("person", "team", "granted_by", "reviewed_by")
+    rows = everybody.effective().select_related("person", "granted_by")
     rows = rows.annotate(last_active_at=last_use(team, "person__username"))
     if text := search_text(query):
         rows = rows.filter(person__username__ascii_lower__contains=ascii_lower(text))
@@ -236,8 +242,8 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
 def grants_of_people(team: Team, people: Collection[int]) -> dict[int, list[Grant]]:
     """The active grants of these people in a team, each person's in rising order."""
     layers: dict[int, list[Grant]] = defaultdict(list)
-    grants = Grant.objects.active().filter(team=team, person__in=people)
-    for grant in sorted(grants.select_related("person", "team", "granted_by"), key=rank):
+    grants = Grant.objects.active().filter(team=team, person__in=people).order_by()
+    for grant in sorted(grants, key=rank):
         layers[grant.person_id].append(grant)
     return layers
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -15,17 +15,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from hyperclusters.access.models import AccessReview, User
-from hyperclusters.access.permissions import Permission
+from hyperclusters.access.permissions import Permission, Reader, anyone_like
 from hyperclusters.audit.visits import note_read
 from hyperclusters.clusters import creation_reviews
 from hyperclusters.clusters.errors import NotInTeam
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp, Judgement
+from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.statements import Build, at_most, counts
 from hyperclusters.web.audit import elsewhere, follow_ups
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, as_uuid, posted_text
-from hyperclusters.web.shared.listing import PAGE_SIZE, count_to_bound, number_text
+from hyperclusters.web.shared.listing import MOST_COUNTED, PAGE_SIZE, number_text
 
 MOST = 500  # clusters whose owner is set at once
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
@@ -39,8 +41,8 @@ def queue(request: PageRequest) -> HttpResponse:
 
 def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> HttpResponse:
     """One part of the queue; `form`: what was not accepted of a post, and why."""
-    parts = queues(request.user)
-    tab = state if state in parts else NEW
+    tab = state if state in PARTS else NEW
+    rows = PARTS[tab](request.user)
     if request.method == "GET":
         note_read(person=request.user, page="review", filters={"show": tab})
     words = {
@@ -49,19 +51,19 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         OUTSIDE: _("Created elsewhere"),
         OPEN: _("Outcome unknown"),
     }
-    counts = {name: count_to_bound(rows) for name, rows in parts.items()}
-    counts[FOLLOW_UP] += FollowUp.objects.visible_to(request.user).open().count()
+    numbers = sizes(request.user)
+    numbers[FOLLOW_UP] += FollowUp.objects.visible_to(request.user).open().count()
     filters: dict[str, Any] = {}
     if tab == OUTSIDE:
-        parts[tab], filters["filters"], filters["is_filtered"] = elsewhere.filter_clusters(
+        rows, filters["filters"], filters["is_filtered"] = elsewhere.filter_clusters(
             request, _elsewhere(request.user)
         )
     if tab == FOLLOW_UP:
-        filters, parts[tab] = follow_ups.part_context(request, parts[tab])
-    page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
+        filters, rows = follow_ups.part_context(request, rows)
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
-        "tabs": [(name, words[name], number_text(counts[name])) for name in parts],
+        "tabs": [(name, words[name], number_text(numbers[name])) for name in PARTS],
         "page": page,
         "here": _here(request),
         "overdue": AccessReview.objects.overdue().select_related("team").order_by("due_on", "pk")[:PAGE_SIZE],
@@ -167,24 +169,37 @@ def _say_noted(request: PageRequest, clusters: list[Cluster], count: int, owner:
         messages.success(request, text % {"n": count})
 
 
-def queues(person: User) -> dict[str, QuerySet[Any]]:
-    """The four parts, by their names in the address."""
-    creations = Creation.objects.visible_to(person).select_related(
-        "project__team", "requested_by", "review__by", "cluster"
-    )
+def sizes(person: User) -> dict[str, int]:
+    """How many rows each part has, `MOST_COUNTED` at most: by one statement."""
+    numbers = counts((at_most(build, MOST_COUNTED) for build in PARTS.values()), anyone_like(person))
+    return dict(zip(PARTS, numbers, strict=True))
+
+
+def _new(person: Reader) -> CreationQuerySet:
+    return _creations(person).reviewed_as("")
+
+
+def _marked(person: Reader) -> CreationQuerySet:
+    """Marked, and nobody is asked: what is asked is a follow-up of its own."""
     open_follow_ups = FollowUp.objects.open().filter(creation=OuterRef("pk"))
-    return {
-        NEW: creations.reviewed_as(""),
-        # Marked, and nobody is asked: what is asked is a follow-up of its own.
-        FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP).exclude(Exists(open_follow_ups)),
-        OUTSIDE: _elsewhere(person),
-        OPEN: creations.unresolved().order_by("requested_at", "pk"),
-    }
+    return _creations(person).reviewed_as(Judgement.FOLLOW_UP).exclude(Exists(open_follow_ups))
 
 
-def _elsewhere(person: User) -> ClusterQuerySet:
+def _elsewhere(person: Reader) -> ClusterQuerySet:
     clusters = Cluster.objects.visible_to(person).unaccounted().with_trace_rows()
     return clusters.select_related("project__team").prefetch_related("networks")
+
+
+def _open(person: Reader) -> CreationQuerySet:
+    return _creations(person).unresolved().order_by("requested_at", "pk")
+
+
+def _creations(person: Reader) -> CreationQuerySet:
+    return Creation.objects.visible_to(person).select_related("project__team", "requested_by", "review__by")
+
+
+# The parts by their names in the address.
+PARTS: dict[str, Build[Any]] = {NEW: _new, FOLLOW_UP: _marked, OUTSIDE: _elsewhere, OPEN: _open}
 
 
 def _back(request: PageRequest) -> HttpResponseRedirect:

@@ -9,7 +9,7 @@ from django.http import HttpResponse, JsonResponse
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.inventory import note_export
 from hyperclusters.web.clusters.creation_files import COLUMNS, facts
-from hyperclusters.web.clusters.creation_query import FILTERS, SORTS, creation_query, views
+from hyperclusters.web.clusters.creation_query import FILTERS, SORTS, counts, creation_query, views
 from hyperclusters.web.clusters.visible_projects import heading
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
@@ -61,9 +61,13 @@ def _export_rows(request: PageRequest, kind: str) -> list[dict[str, Any]]:
 
 def _context(request: PageRequest) -> dict[str, Any]:
     query = creation_query(request.user, request.GET)
+    numbers = counts(request.user, query.projects)
+    paginator = RowPaginator(query.rows, PAGE_SIZE)
+    if not query.is_filtered:
+        paginator.count = numbers["all"]  # known already
     return heading(request.user, query.projects) | {
-        "page": RowPaginator(query.rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "views": views(request.user, request.GET, query.visible),
+        "page": paginator.get_page(request.GET.get("page")),
+        "views": views(request.GET, numbers),
         "saved": saved_views(request, "creations"),
         "columns": sort_columns(request.GET, query.sort, SORTS),
         "filters": query.filters,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -33,17 +33,17 @@ from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.clusters.models.project import ProjectQuerySet
 from hyperclusters.clusters.quotas import usage
 from hyperclusters.notifications.targets import failing_for
-from hyperclusters.statements import TODAY, count, rows
-from hyperclusters.web.audit.views.review import OPEN, queues
+from hyperclusters.statements import NOW, TODAY, Build, count, filled, rows
+from hyperclusters.web.audit.views.review import OPEN, sizes
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
-from hyperclusters.web.shared.listing import count_to_bound, number_text
+from hyperclusters.web.shared.listing import number_text
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
 from hyperclusters.web.texts.notices import ending_grants, inbox, open_reviews
 
 Row = TypeVar("Row")
-ROWS = 6  # rows of each table
+ROWS, MOST_NEEDS = 6, 10  # rows of each table; of each kind of thing that waits
 NEWS = 6  # notices; the inbox has the rest
 MOST_PROJECTS = 10  # of those who run the platform
 
@@ -75,7 +75,7 @@ def home(request: PageRequest) -> HttpResponse:
         "ended_grants": ended_grants(person),
         "no_admin": [no_admin_notice(team, person) for team in teams_without_admin_for(person)[:3]],
         "has_grants": bool(active_grants(person)),
-        "news": inbox(person)[:NEWS],
+        "news": inbox(person, NEWS),
     }
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
@@ -126,25 +126,14 @@ def dismiss(request: PageRequest, pk: UUID) -> HttpResponse:
 
 def _needs(person: User) -> dict[str, Any]:
     """All that waits for this person, or for one of several people of whom they are one."""
-    needs: dict[str, Any] = {
-        "waiting": _rows(waiting_for, person, 10),
-        "undecided": _rows(_undecided, person, 10),
-        "to_approve": _rows(_to_approve, person, 10),
-        "ending": ending_grants(person),
-        "questions": _rows(_questions, person, 10),
-        "unreachable": _rows(failing_for, person, 3),
-        "to_answer": _rows(_to_answer, person, 10),
-    }
-    if may(person, Permission.GRANT):
-        needs["access_reviews"] = _rows(_access_reviews, person, 10)
+    needs: dict[str, Any] = _lists(person, NEEDS, MOST_NEEDS) | {"ending": ending_grants(person)}
+    needs["unreachable"] = needs["unreachable"][:3]
     if may(person, Permission.MANAGE):
         needs["without_owner"] = _teams_with_clusters_to_hand_over(person)
     if may(person, Permission.REVIEW):
-        parts = queues(person)
-        parts.pop(OPEN)  # waits for the cloud
-        needs["to_close"] = FollowUp.objects.to_close(person).with_related()[:10]
-        counts = {name: count_to_bound(part) for name, part in parts.items()}
-        needs["to_review"] = [(name, n, number_text(n)) for name, n in counts.items() if n]
+        numbers = sizes(person)
+        numbers.pop(OPEN)  # waits for the cloud
+        needs["to_review"] = [(name, n, number_text(n)) for name, n in numbers.items() if n]
     return needs | {"needs_me": any(needs.values())}
 
 
@@ -168,8 +157,24 @@ def _to_answer(person: Anyone) -> FollowUpQuerySet:
     return FollowUp.objects.to_answer(person, TODAY).with_related()
 
 
+def _to_close(person: Anyone) -> FollowUpQuerySet:
+    return FollowUp.objects.to_close(person, TODAY, NOW).with_related()
+
+
 def _access_reviews(person: Anyone) -> AccessReviewQuerySet:
     return open_reviews(person).order_by("due_on", "pk")
+
+
+NEEDS: dict[str, Build[Any]] = {
+    "waiting": waiting_for,
+    "undecided": _undecided,
+    "to_approve": _to_approve,
+    "questions": _questions,
+    "unreachable": failing_for,
+    "to_answer": _to_answer,
+    "to_close": _to_close,
+    "access_reviews": _access_reviews,
+}
 
 
 def _teams_with_clusters_to_hand_over(person: User) -> QuerySet[Any, Any]:
@@ -184,8 +189,7 @@ def _own(person: User) -> dict[str, Any]:
     clusters sees the newest of their teams that were created here."""
     own_count = count(_clusters_of, anyone_like(person), person=person.pk)
     return {
-        "under_way": _rows(_under_way, person, ROWS),
-        "failures": _rows(_failures, person, ROWS),
+        **_lists(person, {"under_way": _under_way, "failures": _failures}, ROWS),
         "own_count": own_count,
         "clusters": _rows(_clusters_of if own_count else _created_here, person, ROWS),
         "rooms": _rooms(person),
@@ -241,5 +245,15 @@ def _to_decide(person: Anyone) -> Q:
     return Q(state=State.NEEDS_ATTENTION) & within(person, Permission.DECIDE, team="project__team")
 
 
-def _rows(build: Callable[[Anyone], QuerySet[Any, Row]], person: User, most: int | None = None) -> list[Row]:
-    return rows(build, anyone_like(person), most=most, person=person.pk, today=clock.today())
+def _lists(person: User, builds: dict[str, Build[Any]], most: int) -> dict[str, list[Any]]:
+    """The first rows of each. Most people have few of them: one statement says which."""
+    full = filled(builds.values(), anyone_like(person), **_values(person))
+    return {name: _rows(build, person, most) if build in full else [] for name, build in builds.items()}
+
+
+def _rows(build: Build[Row], person: User, most: int | None = None) -> list[Row]:
+    return rows(build, anyone_like(person), most=most, **_values(person))
+
+
+def _values(person: User) -> dict[str, Any]:
+    return {"person": person.pk, "today": clock.today(), "now": clock.now()}
