@@ -250,6 +250,8 @@ def test_a_visit_is_told_in_words(mixed: None, as_: SignIn) -> None:
         olga.get(f"{LIST}?reads=1")
     )
     assert "read the audit" not in words(olga.get(LIST))
+    olga.get("/audit/review/?show=outside")
+    assert "read the audit: review queue · Part: Created elsewhere" in words(olga.get(f"{LIST}?reads=1"))
 
 
 def test_the_chart_counts_each_bar_and_says_it_in_a_table(mixed: None, as_: SignIn) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from hyperclusters.access.models import Grant
 from hyperclusters.clusters import inquiries
@@ -74,7 +75,8 @@ def test_an_admin_or_auditor_asks_and_reads_whom_cts_names(
     run_worker()
     text = words(browser.get(cluster.get_absolute_url()))
     at = cluster.found_at - timedelta(minutes=3)
-    assert f"CTS names user eve at {at:%Y-%m-%d %H:%M} UTC. createIt · 200 · 192.0.2.7" in text
+    day = date_format(at, "j M Y, H:i")
+    assert f"CTS names user eve at {day} UTC. createIt · 200 · 192.0.2.7" in text
     assert "CTS answered" in text
     assert f"· asked for by {name}" in text
     assert NO_TRACE not in text

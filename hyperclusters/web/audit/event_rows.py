@@ -21,6 +21,8 @@ from hyperclusters.web.shared.listing import quote_key
 from hyperclusters.web.texts.causes import cause_of
 from hyperclusters.web.texts.events import (
     PAGES,
+    QUEUE_PARTS,
+    READ_FIELDS,
     RESULTS,
     SOURCES,
     evidence_text,
@@ -211,7 +213,8 @@ def what_was_read(name: str) -> str:
 
 @cache
 def _labels(_language: str) -> dict[str, str]:
-    return {name: str(field.label) for name, field in AuditForm.base_fields.items() if field.label}
+    labels = {name: field.label for name, field in AuditForm.base_fields.items() if field.label}
+    return {name: str(label) for name, label in (labels | READ_FIELDS).items()}
 
 
 @cache
@@ -220,6 +223,7 @@ def _value_words(language: str) -> dict[tuple[str, str], str]:
         "action": action_options(language),
         "outcome": outcome_options(language),
         "range": [(name, str(word)) for name, word in PERIODS.items()],
+        "show": [(name, str(word)) for name, word in QUEUE_PARTS.items()],
     }
     return {(name, value): word for name, pairs in options.items() for value, word in pairs}
 

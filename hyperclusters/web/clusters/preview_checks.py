@@ -122,7 +122,8 @@ def _quotas(ahead: Preflight) -> list[Check]:
 def _quota(count: int, quota: int, whose: str) -> Check:
     numbers = {"used": count, "quota": quota}
     if count >= quota:
-        return Check("bad", _("%(used)s of %(quota)s clusters used: no room") % numbers, whose)
+        way_out = _("%(whose)s. Delete a cluster, or ask a platform admin for more.") % {"whose": whose}
+        return Check("bad", _("%(used)s of %(quota)s clusters used: no room") % numbers, way_out)
     if count == quota - 1:
         text = _("This is cluster %(quota)s of %(quota)s") % numbers
         return Check("warn", text, _("%(whose)s: used up after this") % {"whose": whose})

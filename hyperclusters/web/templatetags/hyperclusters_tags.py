@@ -106,7 +106,9 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "locked": _("Locked"),
         "nobody": _("Nobody"),
         "elsewhere": _("elsewhere"),
-        "elsewhere_title": _("Created elsewhere, first seen here"),
+        "elsewhere_title": _("Created elsewhere, and nobody owns it"),
+        "seen": _("seen"),
+        "seen_title": _("Created elsewhere, first seen here"),
     }
     markup: str = macros("clusters/_cluster_rows.jinja").rows(rows, words, exact, has_project)
     return markup

@@ -172,7 +172,16 @@ PAGES: dict[str, str | Promise] = {
     "event": _("one event"),
     "archive": _("archived events"),
     "review": _("review queue"),
+    "report": _("monthly report"),
     "api": _("by the API"),
+}
+# What a visit names beside the audit's own filters, and the parts of the review queue.
+READ_FIELDS: dict[str, str | Promise] = {"seq": _("Event"), "month": _("Month"), "show": _("Part")}
+QUEUE_PARTS: dict[str, str | Promise] = {
+    "new": _("To review"),
+    "follow-up": _("Follow-up"),
+    "outside": _("Created elsewhere"),
+    "open": _("Outcome unknown"),
 }
 # Words of outcomes that say what was done, where "Done" would say nothing.
 RESULTS: dict[str, str | Promise] = {

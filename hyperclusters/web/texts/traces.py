@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 
@@ -36,7 +37,7 @@ def trace_sentence(row: dict[str, Any]) -> str:
     user = row["user"] or _("unknown")
     if not row["at"]:
         return _("CTS names user %(user)s, without a time.") % {"user": user}
-    at = f"{datetime.fromisoformat(row['at']):%Y-%m-%d %H:%M} UTC"
+    at = date_format(datetime.fromisoformat(row["at"]).astimezone(UTC), _("j M Y, H:i")) + " UTC"
     return _("CTS names user %(user)s at %(at)s.") % {"user": user, "at": at}
 
 
