@@ -108,10 +108,16 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
 
 def counts(person: User, projects: list[Project]) -> dict[str, int]:
     """How many clusters each view shows, by one statement: all, and of the others at most `MOST_COUNTED`."""
-    builds = {"all": _present, "owned": _owned, "made": _made, "elsewhere": _elsewhere, "empty": _empty}
+    builds = {
+        "all": _present,
+        "by owner": _by_owner,
+        "by maker": _by_maker,
+        "elsewhere": _elsewhere,
+        "empty": _empty,
+    }
     values = statements.counts(builds.values(), _keys(projects), person=person.pk)
     numbers = dict(zip(builds, values, strict=True))
-    return numbers | {"mine": min(numbers["owned"] + numbers["made"], MOST_COUNTED)}
+    return numbers | {"mine": min(numbers["by owner"] + numbers["by maker"], MOST_COUNTED)}
 
 
 def _keys(projects: list[Project]) -> tuple[int, ...]:
@@ -122,11 +128,11 @@ def _present(projects: tuple[int, ...]) -> ClusterQuerySet:
     return Cluster.objects.filter(project__in=projects).present().order_by()
 
 
-def _owned(projects: tuple[int, ...]) -> ClusterQuerySet:
+def _by_owner(projects: tuple[int, ...]) -> ClusterQuerySet:
     return _present(projects).filter(owner=PERSON)[:MOST_COUNTED]
 
 
-def _made(projects: tuple[int, ...]) -> ClusterQuerySet:
+def _by_maker(projects: tuple[int, ...]) -> ClusterQuerySet:
     """Clusters that the person created and does not own: none is counted twice, and each is found by an index."""
     return _present(projects).filter(~Q(owner=PERSON), creation__requested_by=PERSON)[:MOST_COUNTED]
 
