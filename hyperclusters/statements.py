@@ -73,7 +73,7 @@ def counts(builds: Iterable[Build[Any]], *shape: Hashable, **values: Any) -> lis
         return list(cursor.fetchone())
 
 
-def filled(builds: Iterable[Build[Any]], *shape: Hashable, **values: Any) -> set[Build[Any]]:
+def non_empty(builds: Iterable[Build[Any]], *shape: Hashable, **values: Any) -> set[Build[Any]]:
     """Those of these querysets that have a row, by one statement: `rows` of an empty one costs what it costs of a full one."""
     builds = tuple(builds)
     numbers = counts((at_most(build, 1) for build in builds), *shape, **values)

@@ -19,7 +19,7 @@ register = template.Library()
 
 
 @register.simple_tag
-def review_rows(creations: Iterable[Creation], chosen: Collection[UUID]) -> str:
+def review_rows(creations: Iterable[Creation], selection: Collection[UUID]) -> str:
     """These creations as rows with a box to tick each; those of these IDs are ticked."""
     words = {
         "contradicted": _("contradicted"),
@@ -28,7 +28,7 @@ def review_rows(creations: Iterable[Creation], chosen: Collection[UUID]) -> str:
         "open_follow_up": _("Open follow-up"),
         "copy": _("Copy %(what)s %(start)s") % {"what": _("cloud request ID"), "start": "%s"},
     }
-    markup: str = macros("audit/_review_rows.jinja").rows(creations, chosen or (), words, CREATION)
+    markup: str = macros("audit/_review_rows.jinja").rows(creations, selection or (), words, CREATION)
     return markup
 
 

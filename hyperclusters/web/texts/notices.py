@@ -31,7 +31,7 @@ from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Approval, Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.statements import SINCE, Build, Slot, filled, rows
+from hyperclusters.statements import SINCE, Build, Slot, non_empty, rows
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.grants import last_day
@@ -69,7 +69,7 @@ def inbox(person: User, most: int = MOST) -> list[Notice]:
         _follow_ups: (_entries,),
         _reviews: (open_reviews,),
     }
-    builds = filled(chain(*sources.values()), anyone_like(person), **_values(person, start))
+    builds = non_empty(chain(*sources.values()), anyone_like(person), **_values(person, start))
     notices = list(_ending_access(person, start))
     for source, needs in sources.items():
         if not builds.isdisjoint(needs):

@@ -179,7 +179,7 @@ def _new(person: Reader) -> CreationQuerySet:
     return _creations(person).reviewed_as("")
 
 
-def _marked(person: Reader) -> CreationQuerySet:
+def _to_follow_up(person: Reader) -> CreationQuerySet:
     """Marked, and nobody is asked: what is asked is a follow-up of its own."""
     open_follow_ups = FollowUp.objects.open().filter(creation=OuterRef("pk"))
     return _creations(person).reviewed_as(Judgement.FOLLOW_UP).exclude(Exists(open_follow_ups))
@@ -199,7 +199,7 @@ def _creations(person: Reader) -> CreationQuerySet:
 
 
 # The parts by their names in the address.
-PARTS: dict[str, Build[Any]] = {NEW: _new, FOLLOW_UP: _marked, OUTSIDE: _elsewhere, OPEN: _open}
+PARTS: dict[str, Build[Any]] = {NEW: _new, FOLLOW_UP: _to_follow_up, OUTSIDE: _elsewhere, OPEN: _open}
 
 
 def _back(request: PageRequest) -> HttpResponseRedirect:

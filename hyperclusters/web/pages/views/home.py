@@ -33,7 +33,7 @@ from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.clusters.models.project import ProjectQuerySet
 from hyperclusters.clusters.quotas import usage
 from hyperclusters.notifications.targets import failing_for
-from hyperclusters.statements import NOW, TODAY, Build, count, filled, rows
+from hyperclusters.statements import NOW, TODAY, Build, count, non_empty, rows
 from hyperclusters.web.audit.views.review import OPEN, sizes
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
@@ -247,7 +247,7 @@ def _to_decide(person: Anyone) -> Q:
 
 def _lists(person: User, builds: dict[str, Build[Any]], most: int) -> dict[str, list[Any]]:
     """The first rows of each. Most people have few of them: one statement says which."""
-    full = filled(builds.values(), anyone_like(person), **_values(person))
+    full = non_empty(builds.values(), anyone_like(person), **_values(person))
     return {name: _rows(build, person, most) if build in full else [] for name, build in builds.items()}
 
 
