@@ -192,8 +192,8 @@ def test_projects_of_other_regions_are_counted_connected_and_disabled_ones_canno
     text = main(root.get(page))
     assert "3 projects to choose from" in text
     assert f"2 more belong to other regions than {REGION}." in text
-    assert "connected as vision-cn-southwest-2" in text
-    assert "disabled in the cloud" in text
+    assert "Connected as vision-cn-southwest-2" in text
+    assert "Disabled in the cloud" in text
     assert "h" * 32 not in text
     assert body(root.get(page)).count(" disabled>") == 2
 
