@@ -34,7 +34,7 @@ POSTGRESQL = {
     "document": "CASE WHEN {0} IS NULL THEN 'null' ELSE nullif(CAST({0} AS text), 'null') END",
     # Without the bound a year before Christ is written as the same year after.
     "at": """CASE WHEN at >= '0001-01-01 00:00:00Z' THEN """
-    """to_json(to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) END""",
+    """to_char(at AT TIME ZONE 'UTC', '"\\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\\""') END""",
 }
 # A column of SQLite takes any type. `< x''` is true of texts and numbers alone, `< ''` of numbers alone. Its functions
 # of texts stop at a NUL; json_quote and the comparison of columns do not.
@@ -63,19 +63,25 @@ def column_texts() -> dict[str, str]:
 def agreement() -> str:
     """SQL that is true where the row's columns, joined as `chain` does it, are its text, byte for byte.
 
-    False proves nothing on PostgreSQL, which writes some numbers in documents differently: then `differences` looks
-    closer.
+    Otherwise it proves nothing on PostgreSQL, which writes some numbers in documents differently: then `differences`
+    looks closer.
     """
     parts = column_texts()
-    # Documents come last and joined: printf stops at a NUL, which json_quote writes as an escape and a document does not.
-    heads = [name for name in parts if name not in DOCUMENTS]
-    pattern = ",".join(f'"{name}":%%s' for name in heads)
-    tail = " || ".join(f"""',"{name}":' || {parts[name]}""" for name in DOCUMENTS)
-    is_postgresql = connection.vendor == "postgresql"
-    function, collation = ("format", "C") if is_postgresql else ("printf", "BINARY")
-    types = "" if is_postgresql else " AND digest < x''"
-    values = ", ".join(parts[name] for name in heads)
-    return f"""canonical = ({function}('{{{pattern}', {values}) || {tail} || '}}') COLLATE "{collation}"{types}"""
+    if connection.vendor == "sqlite":
+        return f"canonical = ({_text_in_sql(parts)}) COLLATE BINARY AND digest < x''"
+    # Where no scalar of the text has an escape, a column that holds the same bytes needs none: a quote in it would
+    # have to be the end of the value and begin the next name a second time.
+    plain = {name: f"""'"' || "{name}" || '"'""" for name in SCALARS if name not in NUMBERS}
+    plain["key"] = """'"' || key_id || '"'"""
+    return rf"""CASE WHEN strpos(split_part(canonical COLLATE "C", ',"before":', 1), '\') = 0
+        THEN canonical = ({_text_in_sql(parts | plain)}) COLLATE "C"
+        ELSE canonical = ({_text_in_sql(parts)}) COLLATE "C" END"""
+
+
+def _text_in_sql(parts: dict[str, str]) -> str:
+    """SQL for the text of these values; null if one of them is."""
+    members = " || ',' || ".join(f"""'"{name}":' || {sql}""" for name, sql in parts.items())
+    return f"'{{' || {members} || '}}'".replace("' || '", "")  # literals beside each other as one
 
 
 def rows(first: int, until: int) -> Iterator[list[Row]]:
