@@ -31,6 +31,10 @@ from tests.audit import tampering as mallory
 
 IS_SQLITE = connection.vendor == "sqlite"
 EVENTS, PLACES = 9, (1, 5, 9)
+PLAIN, ODD = (
+    5,
+    {"tiny": 1e-07, "huge": 1e16},
+)  # PostgreSQL writes these otherwise: all events but one have them
 TEXTS = [name for name in SCALARS if name not in NUMBERS]
 Act = Callable[[], None]
 
@@ -49,7 +53,7 @@ def noted(number: int) -> None:
         person_name="adé",
         reason='why "so"\nand \\ so' if number % 2 else "whý",
         before={"state": "sendé", "n": 1},
-        after={"send": 1, "is": True, "seconds": 1.5, "tiny": 1e-07, "huge": 1e16},
+        after={"send": 1, "is": True, "seconds": 1.5} | ({} if number == PLAIN else ODD),
         request={"body": '{"name": "x"}'},
         response={"status": 409},
         evidence="refusé",
