@@ -68,17 +68,17 @@ def agreement() -> str:
     """
     parts = column_texts()
     if connection.vendor == "sqlite":
-        return f"canonical = ({_joined(parts)}) COLLATE BINARY AND digest < x''"
+        return f"canonical = ({_text_in_sql(parts)}) COLLATE BINARY AND digest < x''"
     # Where no scalar of the text has an escape, a column that holds the same bytes needs none: a quote in it would
     # have to be the end of the value and begin the next name a second time.
     plain = {name: f"""'"' || "{name}" || '"'""" for name in SCALARS if name not in NUMBERS}
     plain["key"] = """'"' || key_id || '"'"""
     return rf"""CASE WHEN strpos(split_part(canonical COLLATE "C", ',"before":', 1), '\') = 0
-        THEN canonical = ({_joined(parts | plain)}) COLLATE "C"
-        ELSE canonical = ({_joined(parts)}) COLLATE "C" END"""
+        THEN canonical = ({_text_in_sql(parts | plain)}) COLLATE "C"
+        ELSE canonical = ({_text_in_sql(parts)}) COLLATE "C" END"""
 
 
-def _joined(parts: dict[str, str]) -> str:
+def _text_in_sql(parts: dict[str, str]) -> str:
     """SQL for the text of these values; null if one of them is."""
     members = " || ',' || ".join(f"""'"{name}":' || {sql}""" for name, sql in parts.items())
     return f"'{{' || {members} || '}}'".replace("' || '", "")  # literals beside each other as one

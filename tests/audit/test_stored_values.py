@@ -110,8 +110,8 @@ def _values(name: str, seq: int) -> dict[str, Any]:
     stored = mallory.row(seq)[name]
     if name not in DOCUMENTS:  # what the text has between its quotes, and a value that goes on like the text
         values["next name"] = ("%s", [f'{stored}","outcome":"x'])
-        if (escaped := json.dumps(stored, ensure_ascii=False)[1:-1]) != stored:
-            values["escapes"] = ("%s", [escaped])
+        if (in_text := json.dumps(stored, ensure_ascii=False)[1:-1]) != stored:
+            values["escapes"] = ("%s", [in_text])
     if stored and unicodedata.normalize("NFD", stored) != stored:
         values["NFD"] = ("%s", [unicodedata.normalize("NFD", stored)])
     if name in DOCUMENTS:
