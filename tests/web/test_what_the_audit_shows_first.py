@@ -123,6 +123,24 @@ def test_the_events_of_one_request_are_one_row_that_opens(
     assert len(re.findall(r'href="/audit/\d+/"><time', body(page))) == len(group.others) + 1
 
 
+def test_sign_ins_of_a_day_are_one_row_that_opens_unless_somebody_looks_for_them(
+    past: None, people: People, as_: SignIn
+) -> None:
+    for number, person in enumerate((people.ada, people.tom, people.ada)):
+        with request_context(RequestContext("web", request_id=f"request-{number}")):
+            record(EventType.SIGNED_IN, Outcome.DONE, by=person)
+            record(EventType.SIGN_IN_FAILED, Outcome.FAILED, by=person)
+    olga = as_("olga")
+    for query, leads in (("", 1), ("?range=7d", 1), (f"?action={EventType.SIGNED_IN}", 3)):
+        page = olga.get(LIST + query)
+        groups = [group for day in page.context["days"] for group in day.groups]
+        sizes = [len(group.others) for group in groups if group.lead.action == EventType.SIGNED_IN]
+        assert (len(sizes), sum(sizes)) == (leads, 3 - leads), query
+        assert ("· 2 more sign-ins" in words(page)) == (leads == 1)
+        failures = [group for group in groups if group.lead.action == EventType.SIGN_IN_FAILED]
+        assert len(failures) == (3 if leads == 1 else 0)
+
+
 def test_an_event_of_another_day_than_its_group_says_the_day(past: None) -> None:
     lead, earlier = (row._replace(group="one") for row in rows(Event.objects.order_by("-seq")[:2]))
     lead = lead._replace(iso="2026-11-25T00:00:10.000Z", time="00:00:10", when="2026-11-25 00:00:10")

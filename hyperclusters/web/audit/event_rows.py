@@ -8,7 +8,7 @@ from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from hyperclusters.audit.chain import timestamp
 from hyperclusters.audit.models import Event
@@ -74,10 +74,18 @@ class Row(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The events of one request on this page: the newest leads, the others can be opened."""
+    """The events of one request on this page, or the sign-ins of one day: the newest leads, the others can be opened."""
 
     lead: Row
     others: list[Row]
+
+    @property
+    def more(self) -> str:
+        """How many further sign-ins it has; empty for the events of one request."""
+        if all(other.group == self.lead.group for other in self.others):
+            return ""
+        words = ngettext("%(n)s more sign-in", "%(n)s more sign-ins", len(self.others))
+        return words % {"n": len(self.others)}
 
 
 class Day(NamedTuple):
@@ -98,14 +106,16 @@ def rows(events: Iterable[Event | EventRow]) -> list[Row]:
     ]
 
 
-def days(page: Sequence[Row]) -> list[Day]:
-    """The rows by day, with the events of one request behind the newest of them."""
+def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
+    """The rows by day, with the events of one request behind the newest of them, and so the sign-ins of one day."""
     groups: dict[str, Group] = {}
     for row in page:
-        if row.group in groups:
-            groups[row.group].others.append(row)
+        is_sign_in = folds_sign_ins and row.action == EventType.SIGNED_IN
+        key = f"{row.iso[:10]} {row.action}" if is_sign_in else row.group or row.url
+        if key in groups:
+            groups[key].others.append(row)
         else:
-            groups[row.group or row.url] = Group(row, [])
+            groups[key] = Group(row, [])
     parts = groupby(groups.values(), key=lambda group: group.lead.iso[:10])
     return [Day(_day(list_), list_) for list_ in (list(part) for _, part in parts)]
 

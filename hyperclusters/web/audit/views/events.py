@@ -32,7 +32,7 @@ from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read
 from hyperclusters.web.audit.menus import filter_context, views
 from hyperclusters.web.audit.periods import exact_moment
-from hyperclusters.web.audit.query import AuditQuery, parse_query
+from hyperclusters.web.audit.query import SPAN, AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
@@ -53,7 +53,7 @@ def listing(request: PageRequest) -> HttpResponse:
     events = rows(page.events)
     context = {
         "events": events,
-        "days": days(events),
+        "days": days(events, folds_sign_ins=query.filters.keys() <= {*SPAN}),
         "steps": _steps(request.GET, page),
         "to_count": address(request.GET, upto=_newest(request.GET, page)),
         "to_export": address(request.GET, reads=request.GET.get("reads") or "0"),
