@@ -290,6 +290,7 @@ KINDS: dict[str, MailKind[Any]] = {
         lambda: (
             apps.get_model("clusters", "Creation")
             .objects.with_related()
+            .select_related("approval_by")
             .filter(approval__in=["approved", "declined"], approval_by__isnull=False)
         ),
         decision_mail,

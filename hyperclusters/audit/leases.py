@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
@@ -11,7 +11,7 @@ from django.db.models import Q
 from . import clock
 
 L = TypeVar("L", bound="LeaseModel")
-CLAIM_TRIES = 20  # rows that others may take first
+CLAIM_AMONG = 20  # rows read in one query; those that others take meanwhile are skipped
 
 
 class LeasedQuerySet(models.QuerySet[L]):
@@ -45,31 +45,24 @@ class LeasedQuerySet(models.QuerySet[L]):
         is_free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length)
         return self.filter(is_free, is_time).order_by("run_after", "pk")
 
-    def claim(self, holder: str, among: Self | None = None) -> L | None:
+    def claim(self, holder: str, among: models.QuerySet[L] | None = None) -> L | None:
         """Lease the row that has been due longest. Several workers may call this at once: each row goes to one.
 
-        `among`: due rows to choose from, by conditions on other tables too. These are asked once, when the row is read.
+        `among`: due rows to choose from, by conditions on other tables too. These decide about no row that is taken:
+        PostgreSQL does not ask them again after it has waited for another worker.
         """
-        rows = (self.due() if among is None else among).with_related()
-        for _ in range(CLAIM_TRIES):
-            row = rows.first()
-            if row is None or self.take(row, holder):
-                return row
+        rows = self.due() if among is None else among
+        for pk in rows.values_list("pk", flat=True)[:CLAIM_AMONG]:
+            if self.take(pk, holder):
+                # None if another process has just moved it on.
+                return self.with_related().filter(pk=pk, lease_holder=holder).first()
         return None
 
-    def take(self, row: L, holder: str) -> bool:
-        """Lease this row, as it was read. False if another worker was faster, or it has moved on."""
-        free = self.filter(
-            pk=row.pk,
-            run_after=row.run_after,
-            lease_holder=row.lease_holder,
-            lease_expires_at=row.lease_expires_at,
-        )
+    def take(self, pk: Any, holder: str) -> bool:
+        """Lease this row. False if it is no longer due, or another worker was faster."""
+        free = self.due().order_by().filter(pk=pk)
         lease_expires_at = clock.now() + self.lease_length
-        if not free.update(lease_holder=holder, lease_expires_at=lease_expires_at):
-            return False
-        row.lease_holder, row.lease_expires_at = holder, lease_expires_at
-        return True
+        return bool(free.update(lease_holder=holder, lease_expires_at=lease_expires_at))
 
 
 class LeaseModel(models.Model):

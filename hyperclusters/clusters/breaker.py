@@ -30,6 +30,7 @@ from .failpoints import failpoint
 from .models import Project
 from .models.project import KEY_PAUSE
 from .operations.retries import RETRY_AFTER_CAP
+from .operations.transitions import wake_workers
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,8 @@ def record_success(project: Project) -> None:
         )
         if has_closed and project.blocked_cause:
             record(EventType.PROJECT_UNBLOCKED, Outcome.NOTED, on=project)
+        if has_closed:
+            wake_workers()  # what waited for this answer may begin
     if has_closed:
         project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
 

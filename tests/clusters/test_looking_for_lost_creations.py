@@ -17,7 +17,9 @@ from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.modelarts import (
     Answer,
     Client,
+    ClockSkew,
     ClusterType,
+    CredentialsRefused,
     Denied,
     HyperCluster,
     ModelArtsError,
@@ -273,6 +275,8 @@ def test_g07_a_new_cluster_of_the_name_under_the_other_type_is_for_a_person(
         (Denied("not for this key", cause="status_403"), State.NOT_CREATED),
         (Throttled(cause="status_429"), State.UNKNOWN),
         (Unavailable(cause="status_502"), State.UNKNOWN),
+        (CredentialsRefused(cause="status_401"), State.UNKNOWN),
+        (ClockSkew(cause="status_403"), State.UNKNOWN),
     ],
 )
 def test_g07_a_refused_list_of_the_other_type_is_no_obstacle_and_a_missing_one_is(

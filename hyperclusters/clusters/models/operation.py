@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -57,12 +57,12 @@ class OperationQuerySet(LeasedQuerySet[W]):
         """Select what every transition names: the project, its team, and the requester."""
         return self.select_related(f"{self.at_project}__team", "requested_by")
 
-    def take(self, row: W, holder: str) -> bool:
+    def take(self, pk: Any, holder: str) -> bool:
         failpoint("claim_found")
-        is_taken = super().take(row, holder)
-        if is_taken:
+        row = super().take(pk, holder)
+        if row:
             failpoint("claimed")
-        return is_taken
+        return row
 
 
 class Operation(LeaseModel):

@@ -111,7 +111,7 @@ class ProjectLookupQuerySet(RequestedReadQuerySet["ProjectLookup"]):
         return self.select_related("asked_by")
 
     def due(self) -> Self:
-        """Nor one whose time is over."""
+        """Open ones whose time is not over."""
         return super().due().unexpired()
 
     def expired(self) -> Self:

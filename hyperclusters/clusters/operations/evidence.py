@@ -40,8 +40,8 @@ class Sightings:
     """What one poll saw: clusters listed under the type that was sent (under either, if none was), those under the
     other type that may be the creation's, those that could not be looked up, and those that were there and are not.
 
-    `is_last`: it is the second poll at least, began after the horizon, and has read the other type's list too: what it
-    did not see is not there."""
+    `is_last`: it is the second poll at least, began after the horizon, and no list that it needs failed for the moment:
+    what it did not see is not there."""
 
     clusters: list[HyperCluster]
     is_last: bool

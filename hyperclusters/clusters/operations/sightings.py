@@ -14,7 +14,9 @@ from hyperclusters.clusters.upstream import other_type
 from hyperclusters.modelarts import (
     Answer,
     Client,
+    ClockSkew,
     ClusterType,
+    CredentialsRefused,
     HyperCluster,
     ModelArtsError,
     NotFound,
@@ -22,6 +24,9 @@ from hyperclusters.modelarts import (
     Unavailable,
     proves_absence,
 )
+
+# After these a list may be read later: they say nothing of the type that was asked for.
+NOT_NOW = (Throttled, Unavailable, CredentialsRefused, ClockSkew)
 
 
 def locate(
@@ -70,19 +75,19 @@ def look_up(
     if is_last and creation.type:
         try:
             sightings.under_other_type += _namesakes_of_other_type(creation, client)
-        except (Throttled, Unavailable):
+        except NOT_NOW:
             sightings.is_last = False
     return sightings
 
 
 def _namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
     """New clusters of exactly this name under the type that was not sent; none if the cloud refuses to list that type.
-    Raises Throttled and Unavailable."""
+    Raises the errors of NOT_NOW."""
     try:
         items = client.list(type=other_type(ClusterType(creation.type))).value
     except ModelArtsError as error:
         breaker.record_result(creation.project, error)
-        if isinstance(error, Throttled | Unavailable):
+        if isinstance(error, NOT_NOW):
             raise
         return []
     return [

@@ -90,7 +90,7 @@ def search(rows: CreationQuerySet, text: str) -> CreationQuerySet:
 
 
 def counts(person: User, projects: list[Project]) -> dict[str, int]:
-    """How many creations each view shows, by one statement; where it may be many but for all, `MOST_COUNTED` at most."""
+    """How many creations each view shows, by one statement; mine and unsuccessful ones up to `MOST_COUNTED`."""
     keys = tuple(sorted(project.pk for project in projects))
     return dict(zip(VIEWS, statements.counts(VIEWS.values(), keys, person=person.pk), strict=True))
 

@@ -8,6 +8,7 @@ from functools import cache
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Evidence
@@ -179,7 +180,7 @@ PAGES: dict[str, str | Promise] = {
 READ_FIELDS: dict[str, str | Promise] = {"seq": _("Event"), "month": _("Month"), "show": _("Part")}
 QUEUE_PARTS: dict[str, str | Promise] = {
     "new": _("To review"),
-    "follow-up": _("Follow-up"),
+    "follow-up": pgettext_lazy("part of the queue", "Follow-up"),
     "outside": _("Created elsewhere"),
     "open": _("Outcome unknown"),
 }

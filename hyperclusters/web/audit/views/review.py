@@ -12,7 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 
 from hyperclusters.access.models import AccessReview, User
 from hyperclusters.access.permissions import Permission, Reader, anyone_like
@@ -28,6 +28,7 @@ from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, as_uuid, posted_text
 from hyperclusters.web.shared.listing import MOST_COUNTED, PAGE_SIZE, number_text
+from hyperclusters.web.texts.events import QUEUE_PARTS
 
 MOST = 500  # clusters whose owner is set at once
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
@@ -45,12 +46,6 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
     rows = PARTS[tab](request.user)
     if request.method == "GET":
         note_read(person=request.user, page="review", filters={"show": tab})
-    words = {
-        NEW: _("To review"),
-        FOLLOW_UP: pgettext("part of the queue", "Follow-up"),
-        OUTSIDE: _("Created elsewhere"),
-        OPEN: _("Outcome unknown"),
-    }
     numbers = sizes(request.user)
     numbers[FOLLOW_UP] += FollowUp.objects.visible_to(request.user).open().count()
     filters: dict[str, Any] = {}
@@ -63,7 +58,7 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
-        "tabs": [(name, words[name], number_text(numbers[name])) for name in PARTS],
+        "tabs": [(name, QUEUE_PARTS[name], number_text(numbers[name])) for name in PARTS],
         "page": page,
         "here": _here(request),
         "overdue": AccessReview.objects.overdue().select_related("team").order_by("due_on", "pk")[:PAGE_SIZE],
