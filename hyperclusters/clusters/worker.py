@@ -193,11 +193,11 @@ class Worker:
             if item is not None:
                 future = self.pool.submit(self._run, work, item)
                 self.slots.take(future, item)
-                future.add_done_callback(lambda _: self._note_room())
+                future.add_done_callback(self._look_again)
                 return True
         return False
 
-    def _note_room(self) -> None:
+    def _look_again(self, _work: Future[None]) -> None:
         """Work has ended: look again if other work may wait for its slot, or while that is not known."""
         if self.is_looking or self.slots.are_short:
             self.wake.set()

@@ -17,7 +17,7 @@ from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read
 from hyperclusters.web.shared.listing import carried_fields, menu_of_several
-from hyperclusters.web.templatetags.hyperclusters_tags import event_days
+from hyperclusters.web.templatetags.row_tags import event_days
 from hyperclusters.web.texts.events import SENTENCES
 from tests.conftest import People, Projects, run_worker, submit_creation
 from tests.web.pages import SignIn, body, main, words

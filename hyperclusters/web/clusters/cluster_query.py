@@ -108,16 +108,13 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
 
 def counts(person: User, projects: list[Project]) -> dict[str, int]:
     """How many clusters each view shows, by one statement: all, and of the others at most `MOST_COUNTED`."""
-    builds = {
-        "all": _present,
-        "by owner": _by_owner,
-        "by maker": _by_maker,
-        "elsewhere": _elsewhere,
-        "empty": _empty,
-    }
-    values = statements.counts(builds.values(), _keys(projects), person=person.pk)
-    numbers = dict(zip(builds, values, strict=True))
-    return numbers | {"mine": min(numbers["by owner"] + numbers["by maker"], MOST_COUNTED)}
+    bounded = [
+        statements.at_most(each, MOST_COUNTED) for each in (_by_owner, _by_creator, _elsewhere, _empty)
+    ]
+    numbers = statements.counts([_present, *bounded], _keys(projects), person=person.pk)
+    every, by_owner, by_creator, elsewhere, empty = numbers
+    mine = min(by_owner + by_creator, MOST_COUNTED)
+    return {"all": every, "mine": mine, "elsewhere": elsewhere, "empty": empty}
 
 
 def _keys(projects: list[Project]) -> tuple[int, ...]:
@@ -129,20 +126,20 @@ def _present(projects: tuple[int, ...]) -> ClusterQuerySet:
 
 
 def _by_owner(projects: tuple[int, ...]) -> ClusterQuerySet:
-    return _present(projects).filter(owner=PERSON)[:MOST_COUNTED]
+    return _present(projects).filter(owner=PERSON)
 
 
-def _by_maker(projects: tuple[int, ...]) -> ClusterQuerySet:
+def _by_creator(projects: tuple[int, ...]) -> ClusterQuerySet:
     """Clusters that the person created and does not own: none is counted twice, and each is found by an index."""
-    return _present(projects).filter(~Q(owner=PERSON), creation__requested_by=PERSON)[:MOST_COUNTED]
+    return _present(projects).filter(~Q(owner=PERSON), creation__requested_by=PERSON)
 
 
 def _elsewhere(projects: tuple[int, ...]) -> ClusterQuerySet:
-    return _present(projects).filter(creation__isnull=True)[:MOST_COUNTED]
+    return _present(projects).filter(creation__isnull=True)
 
 
 def _empty(projects: tuple[int, ...]) -> ClusterQuerySet:
-    return _present(projects).filter(inside__isnull=False, empty_since__isnull=False)[:MOST_COUNTED]
+    return _present(projects).filter(inside__isnull=False, empty_since__isnull=False)
 
 
 def is_mine(person: User) -> Q:

@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -14,20 +14,14 @@ from django.http import QueryDict
 from django.template import Context, engines
 from django.template.base import NodeList, TextNode
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.text import capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from lucide.templatetags.lucide import lucide as draw
 
 from hyperclusters.accounts.models import Scope
 from hyperclusters.clusters.models import Creation, State
-from hyperclusters.clusters.models.creation import Evidence
-from hyperclusters.clusters.subnets import Subnet
 from hyperclusters.web.access.forms import LENGTHS
-from hyperclusters.web.audit.event_rows import Day, Row
-from hyperclusters.web.clusters.cluster_rows import ClusterRow
 from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.shared.listing import FilterMenu, carried_fields
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
@@ -70,85 +64,6 @@ def _form_nodes(name: str, language: str | None, **values: Hashable) -> NodeList
     own: Any = engines["django"].from_string("{{ csrf_token }}{{ request.get_full_path }}")
     nodes = dict(zip((TOKEN, ADDRESS), own.template.nodelist, strict=True))
     return NodeList(nodes.get(text) or TextNode(text) for text in re.split(f"({TOKEN}|{ADDRESS})", markup))
-
-
-@register.simple_tag
-def event_rows(events: list[Row]) -> str:
-    """These events as the rows of a table: without what they are about, and IDs.
-
-    By Jinja2, and from a macro, whose answer is markup because the engine escaped it.
-    """
-    markup: str = macros("audit/_event_rows.jinja").rows(events)
-    return markup
-
-
-@register.simple_tag
-def event_days(days: list[Day], has_team: bool) -> str:
-    """These events by day, those of one request behind the newest of them; with the column of the team or without."""
-    words = {"open": _("Events of this request"), "copy": _("Copy the cloud's request ID")}
-    markup: str = macros("audit/_event_rows.jinja").days(days, words, has_team)
-    return markup
-
-
-@register.simple_tag
-def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
-    """These clusters as the rows of a table, each with a box to tick; with the column of the project or without."""
-    copy = _("Copy %(what)s %(start)s")
-    words = {
-        "copy_cluster": copy % {"what": _("cluster ID"), "start": "%s"},
-        "copy_subnet": copy % {"what": _("subnet ID"), "start": "%s"},
-        "default": _("default"),
-        "default_unknown": _("default not stated"),
-        "no_network": _("No network reported"),
-        "gone": _("Gone"),
-        "as_of": _("as of %(age)s"),
-        "not_reported": _("Not reported"),
-        "locked": _("Locked"),
-        "nobody": _("Nobody"),
-        "elsewhere": _("elsewhere"),
-        "elsewhere_title": _("Created elsewhere, and nobody owns it"),
-        "seen": _("seen"),
-        "seen_title": _("Created elsewhere, first seen here"),
-    }
-    markup: str = macros("clusters/_cluster_rows.jinja").rows(rows, words, exact, has_project)
-    return markup
-
-
-@register.simple_tag
-def creation_rows(creations: Iterable[Creation], has_project: bool) -> str:
-    """These creations as the rows of a table; with the column of the project or without."""
-    copy = _("Copy %(what)s %(start)s") % {"what": _("cluster ID"), "start": "%s"}
-    words = {"copy_cluster": copy, "contradicted": _("contradicted")}
-    rows = macros("clusters/creations/_creation_rows.jinja").rows
-    markup: str = rows(creations, words, CREATION, has_project)
-    return markup
-
-
-@register.simple_tag
-def rows_under_way(creations: Iterable[Creation], has_project: bool) -> str:
-    """These creations without an outcome as rows above those of clusters."""
-    rows = macros("clusters/creations/_creation_rows.jinja").above_clusters
-    markup: str = rows(creations, CREATION, has_project)
-    return markup
-
-
-@register.simple_tag
-def subnet_rows(subnets: list[Subnet], subnet_id: str) -> str:
-    """These subnets as the items of a list, each a button that fills in its ID; the one of `subnet_id` is marked."""
-    words = {
-        "not_sendable": _("Not an ID that a request may carry."),
-        "unused": _("no cluster now, last seen %(date)s"),
-        "more": _("and %(n)s more"),
-        "default": _("default"),
-        "day": date_format,
-    }
-    markup: str = macros("clusters/_subnet_rows.jinja").rows(subnets, subnet_id, words)
-    return markup
-
-
-def macros(name: str) -> Any:
-    template: Any = engines["jinja2"].get_template(name)
-    return template.template.module
 
 
 @register.simple_tag
@@ -229,23 +144,6 @@ def day_time(at: datetime) -> str:
 def as_json(value: Any) -> str:
     """JSON for a data attribute, to be read by a script; escaped like any other text."""
     return json.dumps(value, default=dict)
-
-
-# What a row tells of a creation.
-CREATION = {
-    "kind": state_kind,
-    "word": state_word,
-    "state": lambda state: label(State, state),
-    "progress": lambda creation: render_to_string(
-        "clusters/creations/_progress.html", {"creation": creation}
-    ),
-    "failure": failure_text,
-    "evidence": lambda evidence: capfirst(label(Evidence, evidence)),
-    "review": lambda creation: getattr(creation, "review", None),
-    "follow_up_url": lambda pk: reverse("creations:open_follow_up", args=[pk]),
-    "when": when,
-    "exact": exact,
-}
 
 
 @register.simple_tag
