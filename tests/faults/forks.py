@@ -164,6 +164,7 @@ def _prepared() -> dict[str, Callable[..., Any]]:
         "disturbed",
     ):
         import_module(f"tests.faults.{more}")
+    import_module("django.urls").reverse("web:home")  # reads the URLconf, and with it every view
     points.install()
     values: dict[str, Callable[..., Any]] = jobs.JOBS
     return values

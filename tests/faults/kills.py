@@ -10,7 +10,7 @@ from tests.faults.oracle import breaches
 from tests.faults.points import POINTS
 from tests.faults.world import IS_FULL, LATE, Environment, is_postgres
 
-MOST = 500  # times that a process may get to one point; more would mean that something turns in circles
+MOST = 1000  # times that a process may get to one point; more would mean that something turns in circles
 
 
 def killed_at(world: Environment, point: str, nth: int, truth: str) -> bool:
