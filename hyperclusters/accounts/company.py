@@ -94,6 +94,8 @@ def _link(claims: Claims) -> CompanyAccount:
         person = _add(claims)
     elif person.service_team_id:
         raise LoginRejected(f"its e-mail address is that of {person.username}, which is a service identity")
+    elif not person.is_active:
+        raise LoginRejected(f"its e-mail address is that of {person.username}, who is deactivated")
     elif other := CompanyAccount.objects.filter(person=person).first():
         if (other.issuer, other.subject) == (settings.OIDC_ISSUER, claims.subject):
             raise RaceLost

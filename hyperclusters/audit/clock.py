@@ -6,9 +6,8 @@ database's clock every few seconds and counts on from there by its monotonic clo
 A stored time can be ahead of now: the clock was set back, or a process wrote the time by a wrong clock. `due` and
 `within` keep such a row from waiting until real time has caught up.
 
-Some things still use the machine's own clock, and may: log lines and file names, TLS, the company's ID token, the 180
-days of a known browser, allauth's rate limits. One-time codes use it too, so a process whose clock is wrong accepts
-none.
+Some things still use the machine's own clock, and may: log lines and file names, TLS, the 180 days of a known
+browser, allauth's rate limits. One-time codes use it too, so a process whose clock is wrong accepts none.
 
 The demo writes a history of weeks in seconds: `replay` gives its ledger a clock of its own. Nothing else can open it.
 """

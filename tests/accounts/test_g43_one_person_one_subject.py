@@ -219,6 +219,19 @@ def test_g43_a_subject_of_another_issuer_is_another_person(people: People, benda
     assert User.objects.get(company_account__issuer=bendable.issuer).username == "zoe"
 
 
+def test_g43_a_verified_address_links_nobody_who_is_deactivated(
+    people: People, bendable: BentProvider
+) -> None:
+    User.objects.filter(pk=people.ada.pk).update(is_active=False)
+    bendable.says(sub="jo1", email="ada@example.com")
+    browser, answer = bendable.visit()
+    assert answer["Location"] == "/accounts/login/"
+    assert "did not work" in words(browser.get("/accounts/login/"))
+    assert not CompanyAccount.objects.exists()
+    (event,) = events(action="session:sign-in:failed")
+    assert "deactivated" in event.reason
+
+
 def test_g43_after_a_change_of_provider_people_are_unlinked_and_found_by_their_verified_address(
     people: People, bendable: BentProvider
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +17,7 @@ from hyperclusters.access.models import User
 from hyperclusters.access.services import add_team
 from hyperclusters.accounts import oidc
 from hyperclusters.accounts.models import CompanyAccount
+from hyperclusters.audit import clock
 from tests.accounts.bent_provider import CALLBACK, CLIENT, KEY, NULL, OTHER_KEY, START, BentProvider
 from tests.conftest import events
 from tests.web.pages import words
@@ -178,6 +180,19 @@ def test_g45_an_id_token_that_is_not_for_this_sign_in_is_refused(
 ) -> None:
     bendable.id_token[name] = value
     ends_in_a_page(*bendable.visit())
+
+
+@pytest.mark.parametrize("minutes", [-20, 20])
+def test_g38_an_id_token_is_judged_by_the_clock_that_rows_are_judged_by(
+    minutes: int, bendable: BentProvider, database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's clock is 20 minutes ahead of the database's, or behind; the provider's is right."""
+    right = timedelta(minutes=minutes)
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + right)
+    ends_in_a_page(*bendable.visit())  # a token by this machine's clock
+    now = int(time.time() + right.total_seconds())
+    bendable.id_token = {"iat": now, "exp": now + 300}
+    is_signed_in(*bendable.visit())
 
 
 def test_g45_an_id_token_for_several_that_says_it_is_ours_is_accepted(
