@@ -136,10 +136,11 @@ def audited_database(name: str, url: str) -> dict[str, Any]:
         # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
         # (least of all for the chain's head), and the server ends a session that sits idle on one. Without compiling
         # queries (jit): loading the compiler alone, once per connection, costs an export's first byte 40 to 230 ms. With one
-        # schema behind PostgreSQL's own, so that no setting of a role puts other tables or operators in front.
+        # schema behind PostgreSQL's own, so that no setting of a role puts other tables or operators in front, and with
+        # temporary tables and views last: unnamed they would come first.
         config.setdefault("OPTIONS", {}).setdefault(
             "options",
-            "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off -c search_path=public",
+            "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off -c search_path=public,pg_temp",
         )
     return config
 

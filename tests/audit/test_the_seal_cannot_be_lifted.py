@@ -327,6 +327,19 @@ def test_g40_what_was_changed_around_the_rows_is_named(
 
 
 @on_postgresql
+@pytest.mark.parametrize("kind", ["VIEW", "TABLE"])
+def test_g40_a_temporary_relation_does_not_stand_in_for_the_ledger(kind: str, ledger: None) -> None:
+    """A trigger of any table could make one in the session of a process."""
+    real = [event.reason for event in Event.objects.order_by("seq")]
+    sql(f"CREATE TEMP {kind} audit_event AS SELECT * FROM public.audit_event LIMIT 2")
+    try:
+        assert [event.reason for event in Event.objects.order_by("seq")] == real
+        assert structure.changes() == []
+    finally:
+        sql(f"DROP {kind} pg_temp.audit_event")
+
+
+@on_postgresql
 @pytest.mark.parametrize("index", ["audit_event_pkey", INDEX, *people_events.INDEXES, *(index.name for index in Event._meta.indexes)])  # fmt: skip
 def test_g40_an_index_that_loses_an_event_is_named(index: str, ledger: None) -> None:
     off = f"UPDATE pg_index SET indisready = %s WHERE indexrelid = '{index}'::regclass"
