@@ -8,13 +8,16 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
+from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.creations import decide, withdraw
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import (
@@ -30,6 +33,7 @@ from hyperclusters.clusters.models import (
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.modelarts import Client
+from hyperclusters.web.texts.states import creation_status
 from tests.clusters.moments import (
     around_the_create,
     declared_absent,
@@ -666,6 +670,45 @@ def test_g07_a_creation_that_was_sent_before_its_backup_was_restored_does_not_sa
     run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.attempts, creation.evidence) == (State.REFUSED, 0, Evidence.LISTED)
+
+
+@pytest.mark.parametrize("fate", ["was not sent", "was sent and deleted", "was sent under another name"])
+def test_g04_a_creation_that_waits_in_a_restored_backup_is_not_sent_but_decided(
+    fate: str, people: People, projects: Projects, cloud: Cloud, tmp_path: Path
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    if fate == "was sent under another name":
+        cloud.simulator.add_cluster(projects.vision.project_id, f"{NAME}-z", "HPS")
+    for _ in range(2):
+        call_command("note_restore", str(tmp_path / "monday.dump"))
+    run_worker()
+    creation.refresh_from_db()
+    assert (creation.state, creation.cause, creation.attempts) == (
+        State.NEEDS_ATTENTION,
+        "database_restored",
+        0,
+    )
+    assert cloud.posts == []
+    assert "may have been sent since" in creation_status(creation).text
+    decide(creation, by=people.tom, cluster_id="", reason="nothing is there")
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.NOT_CREATED, Evidence.HUMAN)
+    assert len(events(action=EventType.CREATE_UNDECIDED)) == 1
+
+
+def test_g04_a_creation_that_was_sent_after_its_backup_is_offered_its_cluster(
+    people: People, projects: Projects, cloud: Cloud, tmp_path: Path
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    call_command("note_restore", str(tmp_path / "monday.dump"))
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME, "HPS", cluster_id=ID)
+    run_worker()
+    creation.refresh_from_db()
+    assert [each["id"] for each in creation.candidates] == [ID]
+    decide(creation, by=people.tom, cluster_id=ID, reason="it is this one")
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.CREATED, Evidence.HUMAN)
+    assert len(cloud.posts) == 0
 
 
 def test_g12_an_answer_is_recorded_once_though_the_reply_to_its_commit_was_lost(

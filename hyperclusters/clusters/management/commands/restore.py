@@ -11,8 +11,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from hyperclusters.audit.management.commands.note_restore import add_reasons, note
 from hyperclusters.clusters.heartbeat import is_a_worker_alive
+
+from .note_restore import add_reasons, note
 
 
 class Command(BaseCommand):

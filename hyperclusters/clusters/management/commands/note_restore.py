@@ -8,14 +8,17 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from hyperclusters.audit.acknowledgements import login, note_restore
-
-from .acknowledge_audit import conclude
+from hyperclusters.audit.management.commands.acknowledge_audit import conclude
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.resolution import Resolution
 
 
 class Command(BaseCommand):
     help = (
-        "Record in the audit from which backup this database comes, and up to which event. Run it after pg_restore and "
-        "migrate, before web and workers start. With SQLite `restore` does it by itself."
+        "Record in the audit from which backup this database comes, and up to which event, and send nothing that waited in "
+        "it. Run it after pg_restore and migrate, before web and workers start. With SQLite `restore` does it by itself."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,7 +41,7 @@ def add_reasons(parser: ArgumentParser) -> None:
 
 
 def note(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Record the restore; if it is acknowledged, verify the audit and print the result."""
+    """Record the restore and stop what waits; if it is acknowledged, verify the audit and print the result."""
     reason = options["acknowledge"].strip()
     try:
         event = note_restore(
@@ -49,5 +52,20 @@ def note(command: BaseCommand, options: dict[str, Any]) -> None:
             f"The restore is not recorded: {error}. Run note_restore again before web and workers start."
         ) from error
     command.stdout.write(f"event {event.seq} records the restore")
+    if count := _leave_to_people():
+        command.stdout.write(
+            f"{count} creations waited in the backup and may have been sent since: team admins must decide about them"
+        )
     if reason:
         conclude(command)
+
+
+def _leave_to_people() -> int:
+    """Let a person decide about each creation that waited in the backup: it may have been sent since. Returns how many."""
+    rows = list(Creation.objects.filter(state=State.QUEUED).with_related())
+    for creation in rows:
+        result = Resolution(
+            State.NEEDS_ATTENTION, EventType.CREATE_UNDECIDED, Outcome.UNKNOWN, cause="database_restored"
+        )
+        CREATIONS.resolve(creation, result)
+    return len(rows)
