@@ -512,7 +512,7 @@ def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so
     text = words(answer)
     assert "2 of 2 lists failing" in text
     assert "HPS list unavailable: data from" in text
-    assert "vision-cn-southwest-2 can't be reached" in text
+    assert "The lists of vision-cn-southwest-2 can't be read The cloud could not be reached" in text
     assert "1 inside as of just now" in text
 
 

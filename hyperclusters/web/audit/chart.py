@@ -82,15 +82,20 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The bars, oldest first, their sums, and the addresses of the events behind each sum."""
+    """The bars, oldest first, the words below some of them with their place in percent of the width, the sums of the
+    bars, and the addresses of the events behind each sum."""
 
     bars: list[Bar]
-    axis: list[str]
-    width: int
+    axis: list[tuple[float, str]]
     urls: dict[str, str]
     created: int
     failed: int
     unknown: int
+
+    @property
+    def width(self) -> int:
+        """Of the drawing."""
+        return STEP * len(self.bars)
 
     height = HEIGHT
     bar = WIDTH
@@ -182,12 +187,12 @@ def _chart(
         for how, outcomes in OUTCOMES.items()
     }
     stride = -(-len(bars) // LABELS)
-    axis = [_axis_word(start, scale.step) for start in starts[::stride]]
-    width = (
-        STEP * stride * len(axis)
-    )  # the words are equally wide: the last one's room may be wider than its bars
+    axis = [
+        (round(100 * place / len(bars), 2), _axis_word(starts[place], scale.step))
+        for place in range(0, len(bars), stride)
+    ]
     sums = {how: sum(number for (_, kind), number in numbers.items() if kind == how) for how in OUTCOMES}
-    return Chart(bars, axis, width, urls, **sums)
+    return Chart(bars, axis, urls, **sums)
 
 
 def _chosen_values(query: QueryDict, name: str, values: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.audit.periods import PERIODS
 from hyperclusters.web.audit.query import AuditForm, action_options, outcome_options
 from hyperclusters.web.shared.listing import quote_key
-from hyperclusters.web.texts.causes import cause_of
+from hyperclusters.web.texts.causes import NETWORK, cause_of
 from hyperclusters.web.texts.events import (
     PAGES,
     QUEUE_PARTS,
@@ -81,11 +81,15 @@ class Group(NamedTuple):
 
     @property
     def more(self) -> str:
-        """How many further sign-ins it has; empty for the events of one request."""
+        """How many further sign-ins it has, and whose; empty for the events of one request."""
         if all(other.group == self.lead.group for other in self.others):
             return ""
-        words = ngettext("%(n)s more sign-in", "%(n)s more sign-ins", len(self.others))
-        return words % {"n": len(self.others)}
+        people = list(dict.fromkeys(other.person for other in self.others))
+        if people == [self.lead.person]:
+            words = ngettext("%(n)s more sign-in", "%(n)s more sign-ins", len(self.others))
+        else:
+            words = ngettext("%(n)s more by %(people)s", "%(n)s more by %(people)s", len(self.others))
+        return words % {"n": len(self.others), "people": ", ".join(people)}
 
 
 class Day(NamedTuple):
@@ -195,7 +199,7 @@ def _result(event: Event | EventRow, answer: dict[str, Any], language: str) -> t
     code = str(answer.get("code") or "")
     message = str(answer.get("message") or "")[:LONG]
     cause = str(answer.get("cause") or "")
-    if not message:
+    if not message or cause in NETWORK:
         is_clear = False if answer.get("proves") == "nothing" else None  # None: as the status says
         words = evidence_text(event.evidence, language) if event.evidence else ""
         message = words or cause_of(cause, code, is_clear=is_clear)

@@ -108,10 +108,8 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
 
 def counts(person: User, projects: list[Project]) -> dict[str, int]:
     """How many clusters each view shows, by one statement: all, and of the others at most `MOST_COUNTED`."""
-    bounded = [
-        statements.at_most(each, MOST_COUNTED) for each in (_by_owner, _by_creator, _elsewhere, _empty)
-    ]
-    numbers = statements.counts([_present, *bounded], _keys(projects), person=person.pk)
+    builds = [statements.at_most(each, MOST_COUNTED) for each in (_by_owner, _by_creator, _elsewhere, _empty)]
+    numbers = statements.counts([_present, *builds], _keys(projects), person=person.pk)
     every, by_owner, by_creator, elsewhere, empty = numbers
     mine = min(by_owner + by_creator, MOST_COUNTED)
     return {"all": every, "mine": mine, "elsewhere": elsewhere, "empty": empty}

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import ClusterListing, Project
+from hyperclusters.modelarts import meaning_of
+from hyperclusters.web.texts.causes import ABOUT_CREATIONS, cause_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,11 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Projects whose lists fail: the heading, since when what is shown is old, and when calls resume if they are paused."""
+    """Projects whose lists fail: the heading, why if it is one cause, since when what is shown is old, and when calls
+    resume if they are paused."""
 
     title: str
+    because: str
     listed_at: datetime | None
     resumes_at: datetime | None
 
@@ -63,20 +67,27 @@ def outage(listings: list[ClusterListing]) -> Outage | None:
     well = {listing.project.name for listing in listings} - set(projects)
     pause_ends = [listing.project.blocked_until for listing in failures if listing.project.is_blocked()]
     times = [listing.listed_at for listing in failures if listing.listed_at]
+    causes = {(listing.failure_cause, listing.failure_code) for listing in failures}
     return Outage(
         title=_title(projects, failures, is_everything=not well and len(projects) > 1),
+        because=_because(*causes.pop()) if len(causes) == 1 else "",
         listed_at=min(times, default=None),
         resumes_at=max(filter(None, pause_ends), default=None),
     )
 
 
+def _because(cause: str, code: str) -> str:
+    # Some codes mean something for a creation that they cannot mean for a list.
+    return cause_of(cause, code, is_clear=False if meaning_of(code) in ABOUT_CREATIONS else None)
+
+
 def _title(projects: list[str], failing_listings: list[ClusterListing], *, is_everything: bool) -> str:
     if is_everything:
-        return _("No project can be reached")
+        return _("No project's lists can be read")
     if len(projects) > 1:
-        text = _("%(count)d projects can't be reached: %(names)s")
+        text = _("The lists of %(count)d projects can't be read: %(names)s")
         return text % {"count": len(projects), "names": ", ".join(projects)}
     if len(failing_listings) > 1:
-        return _("%(project)s can't be reached") % {"project": projects[0]}
+        return _("The lists of %(project)s can't be read") % {"project": projects[0]}
     text = _("The %(type)s list of %(project)s can't be read")
     return text % {"type": failing_listings[0].type, "project": projects[0]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,13 +13,15 @@ from hyperclusters.clusters.models import Project
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its words, why it is needed, whether it is done, and the page for it (empty: not possible yet)."""
+    """One step: its words, why it is needed, whether it is done, the page for it (empty: not possible yet), and
+    whether it is the one to do next."""
 
     title: str
     text: str
     is_done: bool
     url: str
     action: str
+    is_next: bool = False
 
 
 def setup_steps() -> list[Step]:
@@ -46,17 +48,18 @@ def setup_steps() -> list[Step]:
         ),
         Step(
             _("Connect a project"),
-            _("A project ID and a key lead to the cloud. Its clusters are listed within a minute."),
+            _("Enter its project ID and an access key. Its clusters appear within a minute."),
             Project.objects.exists(),
             reverse("projects:connect") if team else "",
             _("Connect a project"),
         ),
         Step(
-            _("Let the first person in"),
+            _("Give the first person access"),
             _("The team's admin grants them access on the team's page."),
             members.exists(),
             reverse("teams:team", args=[team.slug]) if team and admin else "",
             _("Open the team"),
         ),
     ]
-    return [] if all(step.is_done for step in steps) else steps
+    next_step = next((step for step in steps if not step.is_done), None)
+    return [replace(step, is_next=step is next_step) for step in steps] if next_step else []

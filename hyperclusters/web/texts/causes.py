@@ -80,6 +80,9 @@ CAUSES: dict[str, Text] = {
     "not_empty": _("ModelArts lists supernodes or groups inside the cluster."),
     "inside_unchecked": _("We couldn't check what is inside the cluster, so we didn't send the deletion."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
+    "database_restored": _(
+        "The database was restored from a backup in which this creation was still waiting, so it may have been sent since."
+    ),
     "several_candidates": _("Several new clusters have this name."),
     "not_permitted": _("The requester has no permission to do this here."),
     "approval_needed": _("An admin of the team must approve it first."),
@@ -147,6 +150,8 @@ CODES: dict[CodeMeaning, Text] = {
     CodeMeaning.QUOTA: _("The cloud's own quota is used up."),
     CodeMeaning.NOT_FOUND: _("The cloud did not find something that the request names."),
 }
+# These say something about what a creation asks for.
+ABOUT_CREATIONS = {CodeMeaning.EXISTS, CodeMeaning.INVALID, CodeMeaning.QUOTA, CodeMeaning.NOT_FOUND}
 
 # What to do about it, and who can.
 CODE_REMEDIES: dict[CodeMeaning, Text] = {

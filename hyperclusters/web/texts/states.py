@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
+from hyperclusters.modelarts import meaning_of
 from hyperclusters.web.texts.approvals import declined_text, waiting_status
 from hyperclusters.web.texts.causes import (
+    ABOUT_CREATIONS,
     CAUSES,
     REMEDIES,
     cause_of,
@@ -64,11 +66,22 @@ def failure_text(creation: Creation) -> str:
     """Why a creation made no cluster, in one sentence or two."""
     if decline := declined_text(creation):
         return decline
-    if creation.state in (State.FAILED, State.REFUSED):
-        is_clear = True if creation.state == State.FAILED else None
-        if because := cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear):
-            return because
+    if creation.state in (State.FAILED, State.REFUSED) and (because := _cause(creation)):
+        return because
     return creation_status(creation).text
+
+
+def _cause(creation: Creation) -> str:
+    """Why a creation failed or was refused."""
+    if _failed_check(creation):
+        return _("The cloud refused to list its clusters, which we check before we send a creation.")
+    is_clear = True if creation.state == State.FAILED else None
+    return cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear)
+
+
+def _failed_check(creation: Creation) -> bool:
+    """Whether the code is of the list that is checked first, and would mean something else for a creation."""
+    return creation.evidence == Evidence.NOT_SENT and meaning_of(creation.code) in ABOUT_CREATIONS
 
 
 def _created_status(creation: Creation) -> tuple[str, str]:
@@ -111,14 +124,17 @@ def _undecided_status(creation: Creation) -> tuple[str, str]:
         return _("A person must decide"), _(
             "%(because)s We can't prove that this request created it, so a team admin must choose."
         ) % {"because": because}
+    if not creation.candidates:
+        return _("A person must decide"), _(
+            "%(because)s We know no cluster that it may have created, so a team admin must choose: the cloud's console may show one."
+        ) % {"because": because}
     return _("A person must decide"), _(
         "%(because)s We can't prove which of them this request created, so a team admin must choose."
     ) % {"because": because}
 
 
 def _failed_status(creation: Creation) -> tuple[str, str]:
-    because = cause_of(creation.cause, creation.code, creation.message, is_clear=True)
-    what_to_do = refusal_remedy(creation)
+    because, what_to_do = _cause(creation), refusal_remedy(creation)
     if creation.code or creation.cause.startswith("status_"):
         return _("The cloud refused it"), join_sentences(because, _("Nothing was created."), what_to_do)
     title = _("Not created: the cloud could not be reached")
@@ -132,10 +148,7 @@ def _contradicted_status(creation: Creation) -> tuple[str, str]:
         return title, join_sentences(
             text, _("Later evidence contradicts this: see below, and tell operations.")
         )
-    because = ""
-    if creation.state != State.NOT_CREATED:
-        is_clear = True if creation.state == State.FAILED else None
-        because = cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear)
+    because = "" if creation.state == State.NOT_CREATED else _cause(creation)
     return _("It may exist after all"), join_sentences(
         because,
         _(
@@ -156,8 +169,8 @@ def attempts_made(work: Creation | Deletion) -> str:
 
 
 def _refused_status(creation: Creation) -> tuple[str, str]:
-    because = declined_text(creation) or cause_of(creation.cause, creation.code, creation.message)
-    what_to_do = remedy(creation.cause, creation.code)
+    because = declined_text(creation) or _cause(creation)
+    what_to_do = _("Try again later.") if _failed_check(creation) else remedy(creation.cause, creation.code)
     if (
         creation.evidence == Evidence.LISTED
     ):  # what is there may be this very request's, by an earlier attempt

@@ -95,14 +95,13 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
     may_grant = may(request.user, Permission.GRANT, team)
     tabs = _tabs(request, team, may_grant=may_grant)
     tab = chosen_value(request.GET, "tab", [each[:2] for each in tabs]) or MEMBERS
-    projects = list(team.projects.values_list("pk", flat=True))
     context = {
         "team": team,
         "tab": tab,
         "tabs": tabs,
         "may_grant": may_grant,
         "may_appoint": may(request.user, Permission.APPOINT),
-        "projects": len(projects),
+        "projects": len(projects := list(team.projects.values_list("pk", flat=True))),
         "clusters": Cluster.objects.present().filter(project__in=projects).count(),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
