@@ -22,7 +22,7 @@ from hyperclusters.web.texts.refusals import REFUSALS
 SLUG = re.compile(r"[a-z][a-z0-9_]*")
 MARK = "%(what)s"
 SENTENCES: dict[str, str | Promise] = {
-    EventType.SIGNED_IN: _("signed in to the dashboard"),
+    EventType.SIGNED_IN: _("signed in"),
     EventType.SIGN_IN_FAILED: _("tried to sign in"),
     EventType.SIGNED_OUT: _("signed out of the dashboard"),
     EventType.SIGN_IN_LOCKED: _("was locked out of signing in for a while"),
