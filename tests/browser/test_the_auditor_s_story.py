@@ -64,7 +64,7 @@ def test_who_failed_last_week_and_the_cloud_s_request_ids_in_four_clicks_and_exp
 def test_filters_combine_by_clicks_and_the_chart_comes_by_itself(past: None, window: Window) -> None:
     page = window("olga")
     page.goto("/audit/")
-    expect(page.locator("#summary svg")).to_be_visible()
+    expect(page.locator("#summary svg[role=group]")).to_be_visible()
     page.locator("summary", has_text="Outcome").click()
     page.get_by_role("checkbox", name="Failed").check()
     page.get_by_role("checkbox", name="Refused").check()
@@ -165,7 +165,7 @@ def test_the_audit_s_own_pages_are_for_everybody(past: None, window: Window, wat
     ):
         page.goto(path)
         if path.startswith("/audit/?range"):
-            expect(page.locator("#summary svg")).to_be_visible()
+            expect(page.locator("#summary svg[role=group]")).to_be_visible()
             page.locator("summary", has_text="Action").click()
         inspector.look(page, path)
     inspector.judge()
