@@ -145,7 +145,7 @@ def test_g52_a_connection_test_makes_no_second_call_when_told_to_stop(
 def test_g52_a_creation_that_waits_is_not_begun_by_a_worker_that_is_to_stop(
     people: People, projects: Projects, cloud: Cloud, tmp_path: Path
 ) -> None:
-    cloud.simulator.fault("latency", "list", before=1.0)
+    cloud.simulator.fault("latency", "list", before=1.7)
     submit_creation(people.ada, projects.vision, "waits")
     status, seconds = stopped_when_busy(partial(arrived, cloud), tmp_path / "log")
     assert (status, seconds < GRACE) == (0, True)
