@@ -197,7 +197,7 @@ def _first_verified(
 
 def _require_valid_times(claims: dict[str, Any]) -> None:
     """Raise PyJWTError unless the token is good now, by the clock that rows are judged by; ValueError, TypeError,
-    OverflowError for a time that is none."""
+    OverflowError for a time that is not a number."""
     now = clock.now().timestamp()
     if int(claims["exp"]) <= now - LEEWAY:
         raise jwt.ExpiredSignatureError

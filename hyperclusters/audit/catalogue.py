@@ -57,7 +57,7 @@ UNION ALL SELECT 'setting', name || ' of ' || holder, '' FROM (
     UNION ALL SELECT name, 'this connection' FROM pg_settings
     WHERE name = 'session_replication_role' AND reset_val <> 'origin'
     UNION ALL SELECT 'search_path', 'this connection' WHERE (
-        SELECT nspname FROM unnest(current_schemas(true)) nspname WHERE nspname NOT LIKE 'pg\\_temp%%' LIMIT 1
+        SELECT nspname FROM unnest(current_schemas(true)) nspname LIMIT 1
     ) <> 'pg_catalog'
 ) settings WHERE name = 'session_replication_role' OR holder = 'this connection'
 """

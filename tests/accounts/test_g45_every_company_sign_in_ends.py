@@ -183,7 +183,7 @@ def test_g45_an_id_token_that_is_not_for_this_sign_in_is_refused(
 
 
 @pytest.mark.parametrize("minutes", [-20, 20])
-def test_g38_an_id_token_is_judged_by_the_clock_that_rows_are_judged_by(
+def test_g45_an_id_token_is_judged_by_the_clock_that_rows_are_judged_by(
     minutes: int, bendable: BentProvider, database: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This machine's clock is 20 minutes ahead of the database's, or behind; the provider's is right."""

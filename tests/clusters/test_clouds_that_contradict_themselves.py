@@ -33,7 +33,7 @@ from hyperclusters.clusters.models import (
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.modelarts import Client
-from hyperclusters.web.texts.states import creation_status
+from hyperclusters.web.texts.states import creation_status, deletion_status
 from tests.clusters.moments import (
     around_the_create,
     declared_absent,
@@ -709,6 +709,23 @@ def test_g04_a_creation_that_was_sent_after_its_backup_is_offered_its_cluster(
     creation.refresh_from_db()
     assert (creation.state, creation.evidence) == (State.CREATED, Evidence.HUMAN)
     assert len(cloud.posts) == 0
+
+
+def test_g04_a_deletion_that_waits_in_a_restored_backup_is_not_sent(
+    listed_as_hps: Cluster, people: People, cloud: Cloud, tmp_path: Path
+) -> None:
+    deletion = request_deletion(person=people.tom, cluster=listed_as_hps, typed_name="doomed")
+    call_command("note_restore", str(tmp_path / "monday.dump"))
+    run_worker()
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.cause, deletion.attempts) == (
+        DeletionState.REFUSED,
+        "database_restored",
+        0,
+    )
+    text = deletion_status(deletion)
+    assert "nothing was sent" not in text.title
+    assert "may have been sent since" in text.text
 
 
 def test_g12_an_answer_is_recorded_once_though_the_reply_to_its_commit_was_lost(

@@ -38,6 +38,7 @@ OPERATIONS = {
     "creation",
     "deletion",
 }  # kinds of objects whose events belong together, whichever request they are of
+NAMES = 3  # of people that a row shows
 LONG = 160  # characters of a message that a row shows
 
 
@@ -84,12 +85,15 @@ class Group(NamedTuple):
         """How many further sign-ins it has, and whose; empty for the events of one request."""
         if all(other.group == self.lead.group for other in self.others):
             return ""
-        people = list(dict.fromkeys(other.person for other in self.others))
+        people = list(dict.fromkeys(other.person or other.source for other in self.others))
         if people == [self.lead.person]:
             words = ngettext("%(n)s more sign-in", "%(n)s more sign-ins", len(self.others))
         else:
             words = ngettext("%(n)s more by %(people)s", "%(n)s more by %(people)s", len(self.others))
-        return words % {"n": len(self.others), "people": ", ".join(people)}
+        return words % {
+            "n": len(self.others),
+            "people": ", ".join(people[:NAMES]) + ("…" if people[NAMES:] else ""),
+        }
 
 
 class Day(NamedTuple):

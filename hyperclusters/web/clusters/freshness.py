@@ -83,9 +83,9 @@ def _because(cause: str, code: str) -> str:
 
 def _title(projects: list[str], failing_listings: list[ClusterListing], *, is_everything: bool) -> str:
     if is_everything:
-        return _("No project's lists can be read")
+        return _("Every project has a list that can't be read")
     if len(projects) > 1:
-        text = _("The lists of %(count)d projects can't be read: %(names)s")
+        text = _("%(count)d projects have lists that can't be read: %(names)s")
         return text % {"count": len(projects), "names": ", ".join(projects)}
     if len(failing_listings) > 1:
         return _("The lists of %(project)s can't be read") % {"project": projects[0]}

@@ -81,7 +81,7 @@ CAUSES: dict[str, Text] = {
     "inside_unchecked": _("We couldn't check what is inside the cluster, so we didn't send the deletion."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
     "database_restored": _(
-        "The database was restored from a backup in which this creation was still waiting, so it may have been sent since."
+        "The database was restored from a backup in which this request was still waiting, so it may have been sent since."
     ),
     "several_candidates": _("Several new clusters have this name."),
     "not_permitted": _("The requester has no permission to do this here."),
@@ -185,6 +185,7 @@ REMEDIES: dict[str, Text] = {
     "rules_tightened": _("The team's page says what it allows; its admins can change that."),
     "quota": _("A platform admin can raise the quota."),
     "quota_lowered": _("A platform admin can raise the quota."),
+    "database_restored": _("If the cluster is still there, request the deletion again."),
     "locked": _("An admin of the team can unlock it."),
     "key_ended": _("A platform admin must give the project a new key."),
     "metadata_off": _("A platform admin must give the project a key, or set METADATA_ENDPOINT."),
@@ -227,6 +228,11 @@ def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None 
     if status:
         return gettext("The cloud answered with the status %(status)s and no code.") % {"status": status}
     return gettext("The cause is noted as “%(cause)s”.") % {"cause": cause} if cause else ""
+
+
+def list_refused_text() -> str:
+    """Why a creation was refused before it was sent, where the cloud's code is about its list."""
+    return gettext("The cloud refused to list its clusters, which we check before we send a creation.")
 
 
 def _unclear(cause: str, status: str, words: str) -> str:

@@ -24,7 +24,7 @@ MARK = "%(what)s"
 SENTENCES: dict[str, str | Promise] = {
     EventType.SIGNED_IN: _("signed in"),
     EventType.SIGN_IN_FAILED: _("tried to sign in"),
-    EventType.SIGNED_OUT: _("signed out of the dashboard"),
+    EventType.SIGNED_OUT: _("signed out"),
     EventType.SIGN_IN_LOCKED: _("was locked out of signing in for a while"),
     EventType.SECOND_STEP_FAILED: _("failed the second step of signing in"),
     EventType.CONFIRMED: _("confirmed their identity"),

@@ -16,6 +16,7 @@ from hyperclusters.web.texts.causes import (
     REMEDIES,
     cause_of,
     join_sentences,
+    list_refused_text,
     refusal_remedy,
     remedy,
 )
@@ -73,15 +74,15 @@ def failure_text(creation: Creation) -> str:
 
 def _cause(creation: Creation) -> str:
     """Why a creation failed or was refused."""
-    if _failed_check(creation):
-        return _("The cloud refused to list its clusters, which we check before we send a creation.")
+    if _is_list_refused(creation):
+        return list_refused_text()
     is_clear = True if creation.state == State.FAILED else None
     return cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear)
 
 
-def _failed_check(creation: Creation) -> bool:
+def _is_list_refused(creation: Creation) -> bool:
     """Whether the code is of the list that is checked first, and would mean something else for a creation."""
-    return creation.evidence == Evidence.NOT_SENT and meaning_of(creation.code) in ABOUT_CREATIONS
+    return creation.state == State.REFUSED and meaning_of(creation.code) in ABOUT_CREATIONS
 
 
 def _created_status(creation: Creation) -> tuple[str, str]:
@@ -170,7 +171,9 @@ def attempts_made(work: Creation | Deletion) -> str:
 
 def _refused_status(creation: Creation) -> tuple[str, str]:
     because = declined_text(creation) or _cause(creation)
-    what_to_do = _("Try again later.") if _failed_check(creation) else remedy(creation.cause, creation.code)
+    what_to_do = (
+        _("Try again later.") if _is_list_refused(creation) else remedy(creation.cause, creation.code)
+    )
     if (
         creation.evidence == Evidence.LISTED
     ):  # what is there may be this very request's, by an earlier attempt
@@ -246,7 +249,8 @@ def deletion_status(deletion: Deletion) -> StatusText:
     if state == DeletionState.DELETED:
         return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
-        title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
+        may_be_sent = deletion.attempts or deletion.cause == "database_restored"
+        title = _("Not deleted") if may_be_sent else _("Not deleted: nothing was sent")
         attempts = attempts_made(deletion) if deletion.attempts else ""
         return StatusText("bad", title, join_sentences(because, attempts, remedy(deletion.cause, "")))
     return StatusText("bad", _("Not deleted"), join_sentences(because, refusal_remedy(deletion)))

@@ -13,7 +13,8 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import UNREADABLE, events
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation, State
-from hyperclusters.web.texts.causes import cause_of
+from hyperclusters.modelarts import meaning_of
+from hyperclusters.web.texts.causes import ABOUT_CREATIONS, cause_of, list_refused_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,12 @@ def _cause(event: Event) -> str:
     )
 
 
+def _refusal_text(event: Event) -> str:
+    if meaning_of((event.response or {}).get("code", "")) in ABOUT_CREATIONS:
+        return list_refused_text()
+    return _cause(event)
+
+
 def _unclear_text(event: Event) -> str:
     """The cause, and the clusters that the answer named: they are looked for."""
     ids = (event.after or {}).get("reported_ids", [])
@@ -134,7 +141,7 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _unclear_text),
     EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn", _cause),
     EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn", _cause),
-    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _cause),
+    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _refusal_text),
     EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad", _cause),
     EventType.CREATE_LOOK_ASKED: (gettext_lazy("Check requested"), "idle", _person),
     EventType.CREATE_SIGHTED: (gettext_lazy("A list shows a possible cluster"), "warn", _found_text),

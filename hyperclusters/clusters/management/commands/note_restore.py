@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from hyperclusters.audit.acknowledgements import login, note_restore
 from hyperclusters.audit.management.commands.acknowledge_audit import conclude
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.models import Creation, Deletion, DeletionState, State
 from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.deletion import DELETIONS
 from hyperclusters.clusters.operations.resolution import Resolution
+from hyperclusters.clusters.operations.transitions import StaleState
+
+CAUSE = "database_restored"
 
 
 class Command(BaseCommand):
@@ -44,28 +48,35 @@ def note(command: BaseCommand, options: dict[str, Any]) -> None:
     """Record the restore and stop what waits; if it is acknowledged, verify the audit and print the result."""
     reason = options["acknowledge"].strip()
     try:
-        event = note_restore(
-            options["file"], reason=reason, person_name=options["by"], is_acknowledged=bool(reason)
-        )
-    except DatabaseError as error:
+        with transaction.atomic():
+            event = note_restore(
+                options["file"], reason=reason, person_name=options["by"], is_acknowledged=bool(reason)
+            )
+            count = _send_nothing_that_waited()
+    except (DatabaseError, StaleState) as error:
         raise CommandError(
             f"The restore is not recorded: {error}. Run note_restore again before web and workers start."
         ) from error
     command.stdout.write(f"event {event.seq} records the restore")
-    if count := _leave_to_people():
+    if count:
         command.stdout.write(
-            f"{count} creations waited in the backup and may have been sent since: team admins must decide about them"
+            f"Requests that waited in the backup and may have been sent since: {count}. Team admins must decide about the "
+            "creations; the deletions are refused."
         )
     if reason:
         conclude(command)
 
 
-def _leave_to_people() -> int:
-    """Let a person decide about each creation that waited in the backup: it may have been sent since. Returns how many."""
-    rows = list(Creation.objects.filter(state=State.QUEUED).with_related())
-    for creation in rows:
+def _send_nothing_that_waited() -> int:
+    """Let a person decide about each creation that waited in the backup, and refuse each deletion: they may have been
+    sent or withdrawn since. Returns how many."""
+    creations = list(Creation.objects.filter(state=State.QUEUED).with_related())
+    for creation in creations:
         result = Resolution(
-            State.NEEDS_ATTENTION, EventType.CREATE_UNDECIDED, Outcome.UNKNOWN, cause="database_restored"
+            State.NEEDS_ATTENTION, EventType.CREATE_UNDECIDED, Outcome.UNKNOWN, cause=CAUSE
         )
         CREATIONS.resolve(creation, result)
-    return len(rows)
+    deletions = list(Deletion.objects.filter(state=DeletionState.QUEUED).with_related())
+    for deletion in deletions:
+        DELETIONS.resolve(deletion, DELETIONS.refusal(deletion, CAUSE))
+    return len(creations) + len(deletions)
