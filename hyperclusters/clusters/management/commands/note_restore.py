@@ -72,9 +72,7 @@ def _send_nothing_that_waited() -> int:
     sent or withdrawn since. Returns how many."""
     creations = list(Creation.objects.filter(state=State.QUEUED).with_related())
     for creation in creations:
-        result = Resolution(
-            State.NEEDS_ATTENTION, EventType.CREATE_UNDECIDED, Outcome.UNKNOWN, cause=CAUSE
-        )
+        result = Resolution(State.NEEDS_ATTENTION, EventType.CREATE_UNDECIDED, Outcome.UNKNOWN, cause=CAUSE)
         CREATIONS.resolve(creation, result)
     deletions = list(Deletion.objects.filter(state=DeletionState.QUEUED).with_related())
     for deletion in deletions:
