@@ -177,7 +177,7 @@ def _first_verified(
                 issuer=issuer,
                 options={
                     "require": ["iss", "sub", "aud", "exp", "iat"],
-                    # by this machine's clock, which may be wrong
+                    # PyJWT would judge these by this machine's clock, which may be wrong.
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,

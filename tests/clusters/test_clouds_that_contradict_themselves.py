@@ -672,12 +672,12 @@ def test_g07_a_creation_that_was_sent_before_its_backup_was_restored_does_not_sa
     assert (creation.state, creation.attempts, creation.evidence) == (State.REFUSED, 0, Evidence.LISTED)
 
 
-@pytest.mark.parametrize("fate", ["was not sent", "was sent and deleted", "was sent under another name"])
+@pytest.mark.parametrize("fate", ["leaves no cluster", "left one under another name"])
 def test_g04_a_creation_that_waits_in_a_restored_backup_is_not_sent_but_decided(
     fate: str, people: People, projects: Projects, cloud: Cloud, tmp_path: Path
 ) -> None:
     creation = submit_creation(people.ada, projects.vision, NAME)
-    if fate == "was sent under another name":
+    if fate == "left one under another name":
         cloud.simulator.add_cluster(projects.vision.project_id, f"{NAME}-z", "HPS")
     for _ in range(2):
         call_command("note_restore", str(tmp_path / "monday.dump"))
