@@ -25,6 +25,33 @@ SERVICE_HOSTS = {
     "slack": ["hooks.slack.com"],
 }
 
+# Of each connection to PostgreSQL, before the `options` of its URL: no setting of a role, database or server changes them.
+SESSION = " ".join(
+    f"-c {setting}"
+    for setting in (
+        # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
+        # (least of all for the chain's head), and the server ends a session that sits idle on one.
+        "lock_timeout=15s",
+        "idle_in_transaction_session_timeout=30s",
+        "jit=off",  # loading the compiler, once per connection, costs an export's first byte 40 to 230 ms
+        "synchronous_commit=on",  # an intent is on the disk before its call goes out
+        # One schema behind PostgreSQL's own, so that no other tables or operators come in front, and temporary tables and
+        # views last: unnamed they would come first.
+        "search_path=public,pg_temp",
+        "gin_fuzzy_search_limit=0",  # a search finds every event
+        # What statements mean, and how values and definitions look when they are read.
+        "default_transaction_isolation=read\\ committed",
+        "default_transaction_read_only=off",
+        "standard_conforming_strings=on",
+        "transform_null_equals=off",
+        "quote_all_identifiers=off",
+        "bytea_output=hex",
+        "DateStyle=ISO",
+        "IntervalStyle=postgres",
+        "extra_float_digits=1",
+    )
+)
+
 
 def flag(name: str, default: bool) -> bool:
     """A switch: 1/0, true/false, yes/no, on/off. Anything else stops the start."""
@@ -133,15 +160,8 @@ def audited_database(name: str, url: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
         }
     else:
-        # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
-        # (least of all for the chain's head), and the server ends a session that sits idle on one. Without compiling
-        # queries (jit): loading the compiler alone, once per connection, costs an export's first byte 40 to 230 ms. With one
-        # schema behind PostgreSQL's own, so that no setting of a role puts other tables or operators in front, and with
-        # temporary tables and views last: unnamed they would come first.
-        config.setdefault("OPTIONS", {}).setdefault(
-            "options",
-            "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off -c search_path=public,pg_temp",
-        )
+        options = config.setdefault("OPTIONS", {})
+        options["options"] = f"{SESSION} {options.get('options', '')}".strip()  # what comes last counts
     return config
 
 

@@ -339,6 +339,42 @@ def test_g40_a_temporary_relation_does_not_stand_in_for_the_ledger(kind: str, le
         sql(f"DROP {kind} pg_temp.audit_event")
 
 
+SETTINGS = {
+    "synchronous_commit": "off",
+    "gin_fuzzy_search_limit": "1",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "standard_conforming_strings": "off",
+    "transform_null_equals": "on",
+    "quote_all_identifiers": "on",
+    "bytea_output": "escape",
+    "DateStyle": "German",
+    "IntervalStyle": "iso_8601",
+    "extra_float_digits": "-5",
+    "search_path": "pg_catalog",
+}
+
+
+@on_postgresql
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_g40_a_setting_of_the_database_changes_no_answer(setting: str, ledger: None) -> None:
+    name = connection.settings_dict["NAME"]
+    sql(f'ALTER DATABASE "{name}" SET {setting} = {SETTINGS[setting]}')
+    connection.close()
+    try:
+        reason = "it's “\\b”"
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, person_name="ada", reason=reason)
+        assert Event.objects.order_by("-seq")[0].reason == reason
+        assert verify() == []
+        with connection.cursor() as cursor:
+            cursor.execute(f"SHOW {setting}")
+            assert SETTINGS[setting] not in cursor.fetchone()[0]
+    finally:
+        sql("SET default_transaction_read_only = off")
+        sql(f'ALTER DATABASE "{name}" RESET {setting}')
+        connection.close()
+
+
 @on_postgresql
 @pytest.mark.parametrize("index", ["audit_event_pkey", INDEX, *people_events.INDEXES, *(index.name for index in Event._meta.indexes)])  # fmt: skip
 def test_g40_an_index_that_loses_an_event_is_named(index: str, ledger: None) -> None:

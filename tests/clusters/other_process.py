@@ -36,9 +36,10 @@ def faketime() -> str:
 
 
 def environment(
-    ahead: str, more: Mapping[str, str] | None = None, *, fake_monotonic: bool = False
+    ahead: str, more: Mapping[str, str] | None = None, *, fake_monotonic: bool = False, query: str = ""
 ) -> dict[str, str]:
-    """What a process gets that works on the tests' database. `ahead` as libfaketime has it: `+20m`, `-10d`, or empty."""
+    """What a process gets that works on the tests' database. `ahead` as libfaketime has it: `+20m`, `-10d`, or empty.
+    `query`: as of `other`."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "postgresql":
         url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
@@ -46,7 +47,7 @@ def environment(
         url = f"sqlite:///{name}"
     env = (
         os.environ
-        | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
+        | {"DATABASE_URL": url + query, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
         | dict(more or {})
     )
     if ahead:
@@ -77,11 +78,11 @@ class Other:
 
 
 @contextmanager
-def other(ahead: str = "", *, fake_monotonic: bool = False) -> Iterator[Other]:
-    """A second process whose clock is so far ahead."""
+def other(ahead: str = "", *, fake_monotonic: bool = False, query: str = "") -> Iterator[Other]:
+    """A second process whose clock is so far ahead. `query`: of the URL of its database, with `?`."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.clusters.other_process"],
-        env=environment(ahead, fake_monotonic=fake_monotonic),
+        env=environment(ahead, fake_monotonic=fake_monotonic, query=query),
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
