@@ -56,7 +56,7 @@ def test_the_pages_of_who_is_not_signed_in_are_for_everybody(
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("This form has expired")
     inspector.look(page, "403 of an old form")
-    visit(page, "/nothing/", "Not found")
+    visit(page, "/nothing/", "Page not found")
     inspector.look(page, "404 signed out")
     inspector.judge()
 
@@ -162,7 +162,7 @@ def test_the_pages_of_who_runs_the_platform_and_of_who_is_new_are_for_everybody(
         ("/creations/", "Creations"),
         ("/clusters/new/", "New hyper cluster"),
         ("/audit/", "Not permitted"),
-        ("/nothing/", "Not found"),
+        ("/nothing/", "Page not found"),
     ):
         visit(nina, path, heading)
         inspector.look(nina, f"{path} of somebody new")

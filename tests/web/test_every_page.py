@@ -472,7 +472,7 @@ def test_a_page_that_is_not_there_says_so_and_carries_its_id(path: str, as_: Sig
     for browser in (as_("ada"), Browser()):
         answer = browser.get(path)
         assert answer.status_code == 404
-        assert "Page not found, or you don't have access." in words(answer)
+        assert "It does not exist, or you don't have access to it." in words(answer)
         assert answer["X-Request-Id"] in body(answer)
         check_headers(answer)
 

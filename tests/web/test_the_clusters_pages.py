@@ -514,6 +514,9 @@ def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so
     assert "HPS list unavailable: data from" in text
     assert "The lists of vision-cn-southwest-2 can't be read The cloud could not be reached" in text
     assert "1 inside as of just now" in text
+    page = words(ada.get(Cluster.objects.get(name="ada-hps").get_absolute_url()))
+    assert "The HPS list of vision-cn-southwest-2 can't be read" in page
+    assert "This cluster is shown as it was" in page
 
 
 def test_an_empty_list_says_what_would_be_here_and_how_to_get_it(
@@ -525,6 +528,14 @@ def test_an_empty_list_says_what_would_be_here_and_how_to_get_it(
     assert "No matching clusters" in words(as_("ada").get(f"{LIST}?q=x"))
     for name in ("ada", "nina", "root"):
         assert main_markup(as_(name).get(LIST)).count("btn primary") == 1
+
+
+def test_before_the_first_project_the_list_leads_a_platform_admin_to_the_steps_of_setting_up(
+    people: People, as_: SignIn
+) -> None:
+    answer = as_("root").get(LIST)
+    assert "The steps are on Home" in words(answer)
+    assert "0 clusters" not in words(answer)
 
 
 # One cluster.

@@ -11,7 +11,7 @@ from hyperclusters.clusters.models import Project
 
 def heading(person: User, projects: list[Project]) -> dict[str, Any]:
     """The team and the project if there is just one, the number of teams, and what this person lacks: "access",
-    "role", "project", or nothing."""
+    "role", "project", "setup" (nobody has a project yet, and they can connect one), or nothing."""
     teams = sorted({project.team.name for project in projects})
     return {
         "team": teams[0] if len(teams) == 1 else "",
@@ -24,4 +24,6 @@ def heading(person: User, projects: list[Project]) -> dict[str, Any]:
 def _lack(person: User) -> str:
     if may(person, Permission.VIEW):
         return "project"
-    return "role" if may(person, Permission.CONNECT) else "access"
+    if not may(person, Permission.CONNECT):
+        return "access"
+    return "role" if Project.objects.exists() else "setup"

@@ -120,8 +120,8 @@ def _form_again(request: HttpRequest) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: absent, or not visible to this person; the two look the same."""
-    text = _("Page not found, or you don't have access.")
-    return _page(request, 404, _("Not found"), text, lambda: _ended_grants(request))
+    text = _("It does not exist, or you don't have access to it.")
+    return _page(request, 404, _("Page not found"), text, lambda: _ended_grants(request))
 
 
 def _ended_grants(request: HttpRequest) -> dict[str, Any]:

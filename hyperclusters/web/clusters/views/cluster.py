@@ -16,6 +16,7 @@ from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.subnets import networks_of
 from hyperclusters.web.clusters.activity import history_context
+from hyperclusters.web.clusters.freshness import outage
 from hyperclusters.web.clusters.inquiries import capacity_context, traces_context
 from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on
@@ -52,7 +53,7 @@ def cluster_page(
     context = {
         "cluster": cluster,
         "history": history_context(request.user, cluster),
-        "source": cluster.project.sources.filter(type__in=cluster.listed_as).first(),
+        "outage": outage(list(cluster.project.sources.filter(type__in=cluster.listed_as))),
         "inside": inside_context(cluster),
         "networks": networks_of(cluster),
         "capacity": capacity_context(cluster),
