@@ -11,8 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import ClusterListing, Project
-from hyperclusters.modelarts import meaning_of
-from hyperclusters.web.texts.causes import ABOUT_CREATIONS, cause_of
+from hyperclusters.web.texts.causes import cause_of, is_about_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Outage:
     resume if they are paused."""
 
     title: str
-    because: str
+    cause: str
     listed_at: datetime | None
     resumes_at: datetime | None
 
@@ -70,15 +69,14 @@ def outage(listings: list[ClusterListing]) -> Outage | None:
     causes = {(listing.failure_cause, listing.failure_code) for listing in failures}
     return Outage(
         title=_title(projects, failures, is_everything=not well and len(projects) > 1),
-        because=_because(*causes.pop()) if len(causes) == 1 else "",
+        cause=_cause(*causes.pop()) if len(causes) == 1 else "",
         listed_at=min(times, default=None),
         resumes_at=max(filter(None, pause_ends), default=None),
     )
 
 
-def _because(cause: str, code: str) -> str:
-    # Some codes mean something for a creation that they cannot mean for a list.
-    return cause_of(cause, code, is_clear=False if meaning_of(code) in ABOUT_CREATIONS else None)
+def _cause(cause: str, code: str) -> str:
+    return cause_of(cause, code, is_clear=False if is_about_request(code) else None)
 
 
 def _title(projects: list[str], failing_listings: list[ClusterListing], *, is_everything: bool) -> str:

@@ -150,8 +150,7 @@ CODES: dict[CodeMeaning, Text] = {
     CodeMeaning.QUOTA: _("The cloud's own quota is used up."),
     CodeMeaning.NOT_FOUND: _("The cloud did not find something that the request names."),
 }
-# These say something about what a creation asks for.
-ABOUT_CREATIONS = {CodeMeaning.EXISTS, CodeMeaning.INVALID, CodeMeaning.QUOTA, CodeMeaning.NOT_FOUND}
+ABOUT_REQUEST = {CodeMeaning.EXISTS, CodeMeaning.INVALID, CodeMeaning.QUOTA, CodeMeaning.NOT_FOUND}
 
 # What to do about it, and who can.
 CODE_REMEDIES: dict[CodeMeaning, Text] = {
@@ -228,6 +227,11 @@ def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None 
     if status:
         return gettext("The cloud answered with the status %(status)s and no code.") % {"status": status}
     return gettext("The cause is noted as “%(cause)s”.") % {"cause": cause} if cause else ""
+
+
+def is_about_request(code: str) -> bool:
+    """Whether the cloud's code speaks of what a creation asks for. In an answer to a list it can mean no such thing."""
+    return meaning_of(code) in ABOUT_REQUEST
 
 
 def list_refused_text() -> str:

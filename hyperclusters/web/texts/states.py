@@ -8,13 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
-from hyperclusters.modelarts import meaning_of
 from hyperclusters.web.texts.approvals import declined_text, waiting_status
 from hyperclusters.web.texts.causes import (
-    ABOUT_CREATIONS,
     CAUSES,
     REMEDIES,
     cause_of,
+    is_about_request,
     join_sentences,
     list_refused_text,
     refusal_remedy,
@@ -67,8 +66,8 @@ def failure_text(creation: Creation) -> str:
     """Why a creation made no cluster, in one sentence or two."""
     if decline := declined_text(creation):
         return decline
-    if creation.state in (State.FAILED, State.REFUSED) and (because := _cause(creation)):
-        return because
+    if creation.state in (State.FAILED, State.REFUSED) and (cause := _cause(creation)):
+        return cause
     return creation_status(creation).text
 
 
@@ -82,7 +81,7 @@ def _cause(creation: Creation) -> str:
 
 def _is_list_refused(creation: Creation) -> bool:
     """Whether the code is of the list that is checked first, and would mean something else for a creation."""
-    return creation.state == State.REFUSED and meaning_of(creation.code) in ABOUT_CREATIONS
+    return creation.state == State.REFUSED and is_about_request(creation.code)
 
 
 def _created_status(creation: Creation) -> tuple[str, str]:

@@ -13,8 +13,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import UNREADABLE, events
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation, State
-from hyperclusters.modelarts import meaning_of
-from hyperclusters.web.texts.causes import ABOUT_CREATIONS, cause_of, list_refused_text
+from hyperclusters.web.texts.causes import cause_of, is_about_request, list_refused_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def _cause(event: Event) -> str:
 
 
 def _refusal_text(event: Event) -> str:
-    if meaning_of((event.response or {}).get("code", "")) in ABOUT_CREATIONS:
+    if is_about_request((event.response or {}).get("code", "")):
         return list_refused_text()
     return _cause(event)
 
