@@ -7,6 +7,7 @@ event must commit together.
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -89,6 +91,19 @@ class AccountAdapter(DefaultAccountAdapter):
         word_ends = company.confirmation_ends_at(cast("User", user))
         if word_ends is not None and word_ends <= clock.now():
             raise ImmediateHttpResponse(self._ask_company_again(request, user))
+        with transaction.atomic():
+            # Locked: whoever deactivates this person does it before all of this, or after it.
+            person = User.objects.select_for_update().filter(pk=user.pk, is_active=True).first()
+            if person:
+                self._begin_session(request, user, word_ends)
+        if person is None:
+            raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
+        request.session.clear_expired()
+        lockout.forget_old()
+
+    def _begin_session(
+        self, request: HttpRequest, user: AbstractBaseUser, word_ends: datetime | None
+    ) -> None:
         how = get_authentication_records(request, user)
         super().login(request, user)
         if word_ends is not None:
@@ -98,8 +113,6 @@ class AccountAdapter(DefaultAccountAdapter):
         recent_login.note_confirmation(request.session)
         steps = [each.get("type") or each["method"] for each in how]
         record(EventType.SIGNED_IN, Outcome.DONE, by=user, after={"by": steps})
-        request.session.clear_expired()
-        lockout.forget_old()
 
     def _ask_company_again(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Turn away a person with a right passkey, known only to the company, who has not signed in there for too

@@ -186,10 +186,10 @@ def _note_unstated(person: User, groups: Groups, by_groups: list[Grant]) -> None
 
 @contextmanager
 def _unless_refused(person: User) -> Iterator[None]:
-    """A team's rules and its last admin outrank groups: then the grant stays as it is, and signing in continues."""
+    """A team's rules and its last admin outrank groups: then the grant stays as it is, which is an event, and signing in
+    continues."""
     try:
-        with transaction.atomic():
-            yield
+        yield  # without a savepoint here: it would take the event of the refusal back, too
     except ChangeRefused as error:
         log.warning("groups of %s: %s", person.username, error)
 

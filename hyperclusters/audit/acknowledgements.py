@@ -17,14 +17,12 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-
 from .anchor_files import Rollback
-from .chain import digest, key_id_of, seq_of, usable_key
+from .chain import usable_key
 from .findings import ENOUGH, IntegrityIssue, IssueKind
 from .ledger import Person, Subject, record, sanitize
 from .models import ChainHead, Event, EventQuerySet, Segment
-from .readable import values
+from .readable import events
 from .segments import is_sealed, records
 from .vocabulary import EventType, Outcome
 
@@ -83,18 +81,9 @@ def _archived_acknowledgements(segment: Segment) -> list[str]:
     return list(segment.acknowledged or []) if is_sealed(segment) else []
 
 
-def _is_genuine(seq: int, text: Any, seal: Any) -> bool:
-    keys = dict(settings.AUDIT_KEYS)
-    try:
-        return seq_of(text) == seq and digest(keys[key_id_of(text)], text) == seal
-    except (ValueError, KeyError, TypeError, AttributeError):  # we did not write what is there
-        return False
-
-
 def genuine_texts(rows: EventQuerySet) -> list[str]:
     """The sealed texts of these events, oldest first, without those that we did not write."""
-    stored_events = values(rows.order_by("seq"), "canonical", "digest")
-    return [text for seq, text, seal in stored_events if _is_genuine(seq, text, seal)]
+    return [event.canonical for _, event in events(rows.order_by("seq")) if event]
 
 
 def texts(first: int, last: int) -> list[str]:

@@ -7,23 +7,20 @@ limited time; a cursor continues where a search stopped.
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Any, NamedTuple
-
-from django.conf import settings
+from typing import IO, NamedTuple
 
 from .archive_files import LINE_AT_MOST, Unavailable, lines_backwards, open_archive
-from .chain import DOCUMENTS, SCALARS, TEXT, from_jsonl, key_id_of, seq_of
+from .chain import from_jsonl, seq_of
 from .matching import Fields, Matches
 from .models import Event, Segment
 from .paging import SIZE
-from .readable import UNREADABLE
+from .readable import event_of, sealed_fields
 from .segments import archives_since
 
 SECONDS = 2.0  # of reading in one request
@@ -51,7 +48,8 @@ class Cursor(NamedTuple):
 @dataclass(slots=True)
 class ArchivePage:
     """What was found, newest first, each with its number (0 if unknown). `cursor`: where to continue; None at the end.
-    `unavailable`: archives whose files cannot be read here. `damage_count`: rows that fail verification, shown or not."""
+    `unavailable`: archives whose files cannot be read here. `damage_count`: rows that fail verification, shown or not, and
+    places where rows are missing or stand twice."""
 
     events: list[tuple[int, Event | None]] = field(default_factory=list)
     cursor: Cursor | None = None
@@ -88,12 +86,20 @@ def search(
             continue
         try:
             with open_archive(segment.file) as file:
-                for at, line in lines_backwards(file, _end(file, segment, cursor)):
-                    if not needles or any(each in line for each in needles):
+                end = _end(file, segment, cursor)
+                # The number of the line behind; unknown where an earlier search stopped.
+                before = segment.last + 1 if end == file.seek(0, 2) else 0
+                for at, line in lines_backwards(file, end):
+                    number = _claimed_seq(line, segment)
+                    is_twice = 0 < before <= number
+                    page.damage_count += is_twice or 0 < number < before - 1  # some are missing between them
+                    before = number or max(before - 1, 0)
+                    if not is_twice and (not needles or any(each in line for each in needles)):
                         _take(page, segment, line, matches, shows_damage=shows_damage)
                     if len(page.events) >= size or time.monotonic() > deadline:
                         page.cursor = Cursor(segment.first, at)
                         return _without_end(page, segments)
+                page.damage_count += before > segment.first
         except Unavailable:
             page.unavailable.append(segment)
     return page
@@ -142,7 +148,7 @@ def _take(page: ArchivePage, segment: Segment, line: bytes, matches: Matches, *,
         if shows_damage:
             page.events.append((_claimed_seq(line, segment), None))
         return
-    page.through_at = datetime.fromisoformat(fields["at"])
+    page.through_at = fields["at"]
     if matches(fields):
         page.events.append((fields["seq"], _event(fields, line)))
 
@@ -157,23 +163,14 @@ def _without_end(page: ArchivePage, segments: Sequence[Segment]) -> ArchivePage:
 def _genuine(line: bytes, segment: Segment) -> Fields | None:
     """The fields of an event that one of our keys has sealed, with a number of this archive; else None."""
     try:
-        text, seal = from_jsonl(line.decode())
-        key = dict(settings.AUDIT_KEYS)[key_id_of(text)]
-        is_sealed = hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), seal)
-        if not is_sealed or not TEXT.match(text) or not segment.first <= seq_of(text) <= segment.last:
-            return None
-        fields: Fields = json.loads(text)
-    except UNREADABLE:
+        fields = sealed_fields(*from_jsonl(line.decode()))
+    except UnicodeDecodeError:
         return None
-    return fields
+    return fields if fields and segment.first <= fields["seq"] <= segment.last else None
 
 
 def _event(fields: Fields, line: bytes) -> Event:
-    """The event as a row of the ledger has it. An older text lacks younger columns."""
-    text, seal = from_jsonl(line.decode())
-    values: dict[str, Any] = {name: fields[name] for name in (*SCALARS, *DOCUMENTS) if name in fields}
-    at = datetime.fromisoformat(fields["at"])
-    event = Event(seq=fields["seq"], at=at, key_id=fields["key"], canonical=text, digest=seal, **values)
+    event = event_of(fields, *from_jsonl(line.decode()))
     event.is_archived = True
     return event
 

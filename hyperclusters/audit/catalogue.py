@@ -14,7 +14,9 @@ Things = dict[tuple[str, str], str]  # kind and name → definition
 LEDGER = "audit_event"  # its indexes are known by name, those of other tables by what they say
 
 POSTGRESQL = """
-WITH ours AS (SELECT * FROM pg_class WHERE relname = ANY(%(tables)s) AND pg_table_is_visible(oid))
+WITH visible AS (SELECT * FROM pg_class WHERE pg_table_is_visible(oid)),
+ours AS (SELECT * FROM visible WHERE relname = ANY(%(tables)s)),
+others AS (SELECT * FROM visible WHERE relname = ANY(%(others)s))
 SELECT 'table', relname::text,
     relkind::text || relpersistence::text || CASE WHEN relrowsecurity OR relforcerowsecurity THEN ' row security' ELSE '' END
 FROM ours
@@ -40,6 +42,23 @@ UNION ALL SELECT 'rule', relname || '.' || rulename, '' FROM ours JOIN pg_rewrit
 UNION ALL SELECT 'inheritance', inhparent::regclass || ' by ' || inhrelid::regclass, ''
 FROM ours JOIN pg_inherits ON ours.oid IN (inhparent, inhrelid)
 UNION ALL SELECT 'second row of', 'audit_head', '' WHERE (SELECT count(*) FROM audit_head) > 1
+-- What runs when a process writes or reads another table of the dashboard may turn its session to another ledger. So may an
+-- expression that calls a function of somebody's, or one of PostgreSQL's that sets a session or runs a text.
+UNION ALL SELECT 'trigger', tgname || ' of ' || relname, pg_get_triggerdef(t.oid) || chr(1) || prosrc
+FROM others JOIN pg_trigger t ON tgrelid = others.oid AND NOT tgisinternal JOIN pg_proc p ON p.oid = tgfoid
+UNION ALL SELECT 'policy', relname || '.' || polname, '' FROM others JOIN pg_policy ON polrelid = others.oid
+UNION ALL SELECT 'rule', relname || '.' || rulename, pg_get_ruledef(r.oid) FROM others JOIN pg_rewrite r ON ev_class = others.oid
+UNION ALL SELECT 'domain', relname || '.' || attname, typname FROM others JOIN pg_attribute ON attrelid = others.oid
+JOIN pg_type ty ON ty.oid = atttypid AND typtype = 'd'
+UNION ALL SELECT 'expression', relname || '.' || name, definition FROM others JOIN (
+    SELECT conrelid AS place, 'pg_constraint'::regclass AS class, oid AS number, conname::text AS name,
+        pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE contype = 'c'
+    UNION ALL SELECT adrelid, 'pg_attrdef'::regclass, d.oid, attname, pg_get_expr(adbin, adrelid)
+    FROM pg_attrdef d JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+    UNION ALL SELECT indrelid, 'pg_class'::regclass, indexrelid, indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+) expressions ON place = others.oid WHERE definition ~ 'set_config|query_to_xml|ts_stat|ts_rewrite' OR EXISTS (
+    SELECT FROM pg_depend JOIN pg_proc f ON f.oid = refobjid JOIN pg_language l ON l.oid = prolang
+    WHERE classid = class AND objid = number AND refclassid = 'pg_proc'::regclass AND f.oid >= 16384 AND lanname <> 'c')
 -- A function or operator of another schema may answer in the place of PostgreSQL's own. Those of extensions are C.
 UNION ALL SELECT 'function', p.oid::regprocedure::text, ''
 FROM pg_proc p JOIN pg_language l ON l.oid = prolang AND lanname <> 'c' JOIN pg_namespace n ON n.oid = pronamespace
@@ -80,12 +99,12 @@ UNION ALL SELECT 'trigger', name, sql FROM ours WHERE type = 'trigger'
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|[(),]|[^\s(),'"]+|['"]""")
 
 
-def present(tables: Collection[str]) -> Things:
-    """What the database has around these tables. One query."""
+def present(tables: Collection[str], others: Collection[str]) -> Things:
+    """What the database has around these tables, and what of the others could mislead who reads these. One query."""
     is_sqlite = connection.vendor == "sqlite"
     query = SQLITE.format(tables=", ".join(f"'{name}'" for name in tables)) if is_sqlite else POSTGRESQL
     with connection.cursor() as cursor:
-        cursor.execute(query, [] if is_sqlite else {"tables": list(tables)})
+        cursor.execute(query, [] if is_sqlite else {"tables": list(tables), "others": list(others)})
         rows = cursor.fetchall()
     things: Things = {}
     for kind, name, definition in rows:

@@ -145,7 +145,7 @@ class ChainVerifier:
         if text_seq <= self.position.seq:
             self._came_late(text_seq, number)
         elif 0 < number <= self.start.seq:
-            self._early_places[text_seq] = number
+            self._note_early(text_seq, number)
         elif text_seq > self.position.seq + 1 + self._loose.count and number != text_seq:
             # The next one shows whether the chain goes on from here, or this one was moved here.
             self._early = row, self._number
@@ -162,7 +162,14 @@ class ChainVerifier:
         if next_seq in {0, text_seq + 1} or len(self._early_places) >= HOLES_AT_MOST:
             self._accept(row, text_seq, before)
         else:
-            self._early_places[text_seq] = row[0]
+            self._note_early(text_seq, row[0])
+
+    def _note_early(self, text_seq: int, number: int) -> None:
+        """Remember where an event stands before its turn. It stands there in truth or as a copy; of two, one is a copy."""
+        if text_seq in self._early_places:
+            self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
+        else:
+            self._early_places[text_seq] = number
 
     def _accept(self, row: Row, text_seq: int, before: int) -> None:
         """Take a genuine event, next in the chain or after a gap. `before`: the number of the row before it."""

@@ -29,7 +29,8 @@ from .spreadsheets import BOM, cell, cell_in_sql, row
 
 CHUNK = 64 * 1024  # bytes sent at once
 BATCH = 1000  # rows read at once where the database cannot stream
-COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "digest")
+# All that the sealed text says, so that a line of either format is proved by its digest.
+COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "previous", "key_id", "digest")
 # These hold only values of this dashboard, and no spreadsheet changes them.
 HARMLESS = {
     "seq",
@@ -40,9 +41,11 @@ HARMLESS = {
     "team_id",
     "object_kind",
     "source",
+    "previous",
     "key_id",
     "digest",
 }
+UNREADABLE_EVENT = "unreadable: see manage.py verify_audit"
 HARMLESS |= set(DOCUMENTS)  # JSON objects: they begin with a brace
 
 
@@ -113,6 +116,8 @@ def _csv_columns() -> list[str]:
     def column(name: str) -> str:
         if name == "at":
             return """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+        if name == "previous":
+            return "substr(canonical, 14, 64)"
         if name in HARMLESS:
             return f'"{name}"'
         return cell_in_sql(name, is_address=name == "ip")
@@ -122,7 +127,9 @@ def _csv_columns() -> list[str]:
 
 def _write_lines(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     """The same lines, written here."""
-    names = COLUMNS if form == Format.CSV else ("seq", "digest", "canonical")
+    names: tuple[str, ...] = ("seq", "digest", "canonical")
+    if form == Format.CSV:
+        names = tuple("canonical" if name == "previous" else name for name in COLUMNS)
     seqs = array("q", rows.order_by("seq").values_list("seq", flat=True).iterator(BATCH))
     for start in range(0, len(seqs), BATCH):
         batch = Event.objects.filter(seq__in=list(seqs[start : start + BATCH])).order_by("seq")
@@ -137,10 +144,9 @@ def _write_lines(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
 
 def _unreadable(seq: int, form: Format) -> bytes:
     """The line of an event that cannot be read."""
-    reason = "unreadable: see manage.py verify_audit"
     if form == Format.CSV:
-        return row([str(seq), reason, *[""] * (len(COLUMNS) - 2)]).encode()
-    return json.dumps({"unreadable": reason, "event": {"seq": seq}}).encode() + b"\n"
+        return row([str(seq), UNREADABLE_EVENT, *[""] * (len(COLUMNS) - 2)]).encode()
+    return json.dumps({"unreadable": UNREADABLE_EVENT, "event": {"seq": seq}}).encode() + b"\n"
 
 
 def _cell(name: str, value: Any) -> str:
@@ -150,6 +156,8 @@ def _cell(name: str, value: Any) -> str:
         return timestamp(value)
     if name in DOCUMENTS:
         return document(value)
+    if name == "canonical":
+        return str(value)[13:77]
     return str(value) if name in HARMLESS else cell(value, is_address=name == "ip")
 
 

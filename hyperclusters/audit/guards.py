@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -22,9 +23,10 @@ def inspect_structure(findings: IntegrityIssues) -> None:
     except DatabaseError as error:
         if not is_about_a_definition(error):
             raise
-        changes = ["the database's catalogue cannot be read"]
-    for change in changes:
-        findings.add(IssueKind.GUARD_CHANGED, 0, detail=change)
+        changes = {"the database's catalogue cannot be read": ""}
+    for change, definition in changes.items():
+        content = hashlib.sha256(definition.encode()).hexdigest() if definition else ""
+        findings.add(IssueKind.GUARD_CHANGED, 0, detail=change, content=content)
 
 
 def attempt(around: IntegrityIssues, act: Callable[[], Answer], what: str) -> Answer | None:

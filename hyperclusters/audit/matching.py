@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import cache
 from string import ascii_lowercase
 from typing import Any
@@ -41,8 +40,7 @@ def matcher(event_filter: EventFilter, teams: tuple[int, ...] | None) -> Matches
 
 
 def _is_in_time(event_filter: EventFilter, fields: Fields) -> bool:
-    at = datetime.fromisoformat(fields["at"])
-    since, until = event_filter.since, event_filter.until
+    at, since, until = fields["at"], event_filter.since, event_filter.until
     return not (since and at < since) and not (until and until < LATEST and at >= until)
 
 

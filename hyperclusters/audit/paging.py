@@ -12,7 +12,7 @@ from django.db.models import BigIntegerField, DateTimeField, F, Func, Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from .models import ChainHead, Event, EventQuerySet
-from .readable import values
+from .readable import sealed_fields, values
 from .times import EARLIEST, LATEST
 
 SIZE = 50
@@ -39,6 +39,7 @@ class EventRow(NamedTuple):
     object_kind: str
     request_id: str
     reason: str
+    response: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,16 @@ def _events(
     else:
         seqs = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
     order = OLDEST_FIRST if upwards else NEWEST_FIRST
-    rows = values(Event.objects.filter(seq__in=seqs).order_by(*order), *EventRow._fields[1:])
+    rows = values(Event.objects.filter(seq__in=seqs).order_by(*order), "canonical", "digest")
     newest = ChainHead.objects.values_list("seq", flat=True).first() if rows else None
-    return [EventRow(*line) for line in rows], newest or 0
+    return [_event_row(*row) for row in rows], newest or 0
+
+
+def _event_row(seq: int, text: str, seal: str) -> EventRow:
+    fields = sealed_fields(text, seal)
+    if fields is None or fields["seq"] != seq:
+        return EventRow(seq, *[None] * (len(EventRow._fields) - 1))  # type: ignore[arg-type]
+    return EventRow(*[fields.get(name, "") for name in EventRow._fields])
 
 
 def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:

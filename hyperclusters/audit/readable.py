@@ -1,16 +1,24 @@
-"""Reads events for pages, exports and alerts. A value that a column should not hold makes one event unreadable, and
-ends nothing. Such values get there past the triggers; verification names them."""
+"""Reads events for pages, programs and alerts.
+
+An event comes from its sealed text: whoever changes its columns in the database changes nothing of what is shown, and an
+event that none of our keys has sealed is unreadable. A value that a column should not hold makes one event unreadable, and
+ends nothing. Such values get there past the triggers; verification names them.
+"""
 
 from __future__ import annotations
 
+import hmac
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, models
 from django.db.models import Count
 
+from .chain import DOCUMENTS, SCALARS, TEXT, digest, key_id_of
 from .models import Event, EventQuerySet
 from .raw_rows import is_about_a_value, savepoint
 
@@ -55,10 +63,31 @@ def counts(rows: EventQuerySet, *names: str) -> Counter[tuple[Any, ...]]:
 
 def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:
     """Each event with its number; None where it is unreadable."""
-    names = [field.attname for field in Event._meta.concrete_fields if not field.primary_key]
-    for seq, *row in values(rows, *names):
-        is_readable = row[0] is not None
-        yield seq, Event(seq=seq, **dict(zip(names, row, strict=True))) if is_readable else None
+    for seq, text, seal in values(rows, "canonical", "digest"):
+        fields = sealed_fields(text, seal)
+        yield seq, event_of(fields, text, seal) if fields and fields["seq"] == seq else None
+
+
+def sealed_fields(text: Any, seal: Any) -> dict[str, Any] | None:
+    """What a text says of an event, if it is one and one of AUDIT_KEYS has sealed it. Its time is a datetime, and a younger
+    column than the text is missing."""
+    try:
+        key = dict(settings.AUDIT_KEYS)[key_id_of(text)]
+        if not hmac.compare_digest(digest(key, text), seal) or not TEXT.match(text):
+            return None
+        fields: dict[str, Any] = json.loads(text)
+        fields["at"] = datetime.fromisoformat(fields["at"])
+    except UNREADABLE:
+        return None
+    return fields
+
+
+def event_of(fields: Mapping[str, Any], text: str, seal: str) -> Event:
+    """The event whose sealed text has these fields."""
+    columns = {name: fields[name] for name in (*SCALARS, *DOCUMENTS) if name in fields}
+    return Event(
+        seq=fields["seq"], at=fields["at"], key_id=fields["key"], canonical=text, digest=seal, **columns
+    )
 
 
 def _one(seq: int, names: tuple[str, ...]) -> tuple[Any, ...]:

@@ -37,17 +37,19 @@ def later_migrations() -> list[str]:
     return sorted(name for app, name in unknown if app == Event._meta.app_label)
 
 
-def changes() -> list[str]:
-    """What is missing, changed, switched off or not ours, in words. One query."""
-    plan, things = _expected_things(), present([model._meta.db_table for model in _models()])
-    losses = [f"{' '.join(thing)} is missing" for thing in plan.keys() - things.keys()]
-    strange = [f"{' '.join(thing)} is not ours" for thing in things.keys() - plan.keys()]
-    edits = [
-        f"{' '.join(thing)} was changed or switched off"
+def changes() -> dict[str, str]:
+    """What is missing, changed, switched off or not ours, in words, each with what is there now. One query."""
+    tables = {model._meta.db_table for model in _models()}
+    others = {model._meta.db_table for model in apps.get_models(include_auto_created=True)} - tables
+    plan, things = _expected_things(), present(tables, others)
+    losses = {f"{' '.join(thing)} is missing": "" for thing in plan.keys() - things.keys()}
+    strange = {f"{' '.join(thing)} is not ours": things[thing] for thing in things.keys() - plan.keys()}
+    edits = {
+        f"{' '.join(thing)} was changed or switched off": things[thing]
         for thing in plan.keys() & things.keys()
         if _comparable(thing[0], plan[thing]) != _comparable(thing[0], things[thing])
-    ]
-    return sorted([*losses, *strange, *edits])
+    }
+    return dict(sorted((losses | strange | edits).items()))
 
 
 def _models() -> list[type[models.Model]]:

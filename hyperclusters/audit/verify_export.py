@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice, product
+from types import SimpleNamespace
 from typing import Any
 
 from . import manifest
-from .chain import digest
+from .chain import DOCUMENTS, SCALARS, digest, payload
+from .export import HARMLESS, UNREADABLE_EVENT
+from .raw_rows import NUMBERS
+from .spreadsheets import BOM, cell
 
 LINE = re.compile(
     r'\{"digest":"([0-9a-f]{64})","event":(\{"previous":"([0-9a-f]{64})","seq":([0-9]{1,19}),"key":"([^"]*)",.*\})\}'
 )
+CELL_AT_MOST = 8 << 20  # characters
+ALTERNATIVES = 1024  # of one line
 NO_MANIFEST = "the manifest is missing: the file was cut short"
 
 
@@ -61,21 +69,72 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, without_seal: b
 def verify_sheet(
     lines: Iterable[str], keys: Mapping[str, bytes], *, without_seal: bool = False
 ) -> Iterator[str]:
-    """What is wrong with a CSV file as a whole: its cells have no digests. A spreadsheet that saved it has changed
-    it. A file without a seal (`without_seal`) proves only that it has an end."""
+    """What is wrong with a CSV file. A spreadsheet that saved it has changed it.
+
+    Each event is proved by its digest, in a file with the column `previous`. A file without a seal (`without_seal`) from
+    before that column proves only that it has an end.
+    """
     sha256 = hashlib.sha256()
-    columns, end = 0, ""
-    for line in lines:
-        columns = columns or len(_cells(line))
-        sha256.update(end.encode())
-        end = line
-    text = [*_cells(end), "", ""][1]
+    end = ""
+
+    def hashed() -> Iterator[str]:
+        nonlocal end
+        for line in lines:
+            sha256.update(end.encode())
+            end = line
+            yield line.removeprefix(BOM)
+
+    csv.field_size_limit(CELL_AT_MOST)
+    cells: list[str] = []
+    sheet = csv.reader(hashed())
+    try:
+        names = next(sheet, [])
+        for cells in sheet:
+            if "previous" in names and cells[:1] != ["manifest"]:
+                yield from _problems_of(dict(zip(names, cells, strict=False)), keys)
+    except csv.Error as error:
+        yield f"line {sheet.line_num}: {error}"
+        return
+    text = [*cells, "", ""][1]
     if (facts := manifest.read(text)) is None:
         yield NO_MANIFEST
         return
-    if end != manifest.sheet_line(text, columns):
+    if end != manifest.sheet_line(text, len(names)):
         yield "the last line holds more than the manifest, or was written again"
     yield from manifest.problems(text, facts, sha256.hexdigest(), keys, without_seal=without_seal)
+
+
+def _problems_of(cells: Mapping[str, str], keys: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with an event's line."""
+    seq, key_id = cells.get("seq", ""), cells.get("key_id", "")
+    if cells.get("at") == UNREADABLE_EVENT:
+        return
+    if key_id not in keys:
+        yield f"event {seq} names the key {key_id!r}, which is not among AUDIT_KEYS"
+    elif not any(digest(keys[key_id], text) == cells.get("digest") for text in _texts(cells)):
+        yield f"event {seq} was edited, here or before the export"
+
+
+def _texts(cells: Mapping[str, str]) -> Iterator[str]:
+    """The texts of which an export makes these cells: more than one where an apostrophe may be the spreadsheet's or the
+    value's."""
+    try:
+        at = datetime.fromisoformat(cells["at"])
+        others = {name: int(cells[name]) if cells[name] else None for name in NUMBERS}
+        others |= {name: json.loads(cells[name]) if cells[name] else None for name in DOCUMENTS}
+        names = [name for name in SCALARS if name not in NUMBERS]
+        alternatives = [list(_values(name, cells[name])) for name in names]
+    except (ValueError, KeyError, RecursionError):
+        return
+    for values in islice(product(*alternatives), ALTERNATIVES):
+        event = SimpleNamespace(at=at, **others, **dict(zip(names, values, strict=True)))
+        yield f'{{"previous":"{cells["previous"]}","seq":{cells["seq"]},"key":"{cells["key_id"]}",{payload(event)}'
+
+
+def _values(name: str, shown: str) -> Iterator[str]:
+    for value in {shown, shown.removeprefix("'")}:
+        if name in HARMLESS or cell(value, is_address=name == "ip") == shown:
+            yield value
 
 
 def verify_report(text: str, keys: Mapping[str, bytes]) -> Iterator[str]:
@@ -84,14 +143,6 @@ def verify_report(text: str, keys: Mapping[str, bytes]) -> Iterator[str]:
         yield "it is no report"
     else:
         yield from manifest.seal_problems("report", text, facts, keys)
-
-
-def _cells(line: str) -> list[str]:
-    """The cells of the first row in this line; none if it has no row."""
-    try:
-        return next(csv.reader(io.StringIO(line, newline="")), [])
-    except csv.Error:
-        return []
 
 
 def _differences(facts: dict[str, Any], count: int, first: Any, last: Any) -> Iterator[str]:

@@ -17,7 +17,7 @@ from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import seal_facts
 from hyperclusters.audit.models import ChainHead, Event
-from hyperclusters.audit.readable import counts
+from hyperclusters.audit.readable import counts, values
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Cluster, Creation, FollowUp, Judgement, MonthlyReport
@@ -29,22 +29,33 @@ def last_month() -> date:
 
 
 def create_report(month: date) -> MonthlyReport | None:
-    """The report of a month that is over, created unless it is there; None if the ledger has nothing of that month or
-    of the time before."""
+    """The report of a month that is over; None if the ledger has nothing of that month or of the time before.
+
+    Created unless it is there, and again if events of its month followed it: a clock that was ahead made it too early.
+    """
     start = _midnight(month)
     end = (start + timedelta(days=31)).replace(day=1)
-    if report := MonthlyReport.objects.filter(month=month).first():
+    report = MonthlyReport.objects.filter(month=month).first()
+    if report and not _is_early(report, end):
         return report
     if not Event.objects.filter(at__lt=end).exists():
         return None
     text = seal_facts("report", _facts(start, end))
     with transaction.atomic():
+        if report:
+            MonthlyReport.objects.filter(pk=report.pk, text=report.text).delete()
         report, is_new = MonthlyReport.objects.get_or_create(
             month=month, defaults={"text": text, "created_at": clock.now()}
         )
         if is_new:
             record(EventType.REPORT_CREATED, Outcome.DONE, on=Subject("report", str(report), str(report)))
     return report
+
+
+def _is_early(report: MonthlyReport, end: datetime) -> bool:
+    """Whether the event after its last one is of before the month's end."""
+    following = Event.objects.filter(seq__gt=report.facts["through_seq"]).order_by("seq")[:1]
+    return any(at is not None and at < end for _, at in values(following, "at"))
 
 
 def _midnight(day: date) -> datetime:

@@ -383,7 +383,7 @@ if not IS_SQLITE:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_g40_a_trigger_that_was_changed_is_named(name: str, ledger: None) -> None:
-    assert structure.changes() == []
+    assert structure.changes() == {}
     assert verification.verify_whole().findings == []
     with transaction.atomic():
         for statement in CHANGES[name]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 
 class MonthlyReport(models.Model):
-    """What happened in a calendar month (UTC). Created once, by a worker, and never changed."""
+    """What happened in a calendar month (UTC). A worker creates it, and again only if it lacks events of its month."""
 
     month = models.DateField(unique=True)  # its first day
     text = models.TextField()  # the sealed file, byte for byte

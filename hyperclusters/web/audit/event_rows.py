@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.utils.translation import get_language, gettext, ngettext
 
 from hyperclusters.audit.chain import timestamp
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import EventRow
-from hyperclusters.audit.readable import values
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.audit.periods import PERIODS
 from hyperclusters.web.audit.query import AuditForm, action_options, outcome_options
@@ -104,14 +103,9 @@ class Day(NamedTuple):
 
 
 def rows(events: Iterable[Event | EventRow]) -> list[Row]:
-    """These events in the language of this request. One query more where some of them failed."""
+    """These events in the language of this request."""
     language = get_language() or ""
-    events = list(events)
-    answers = _answers(events)
-    return [
-        _unreadable(event.seq) if event.at is None else _row(event, answers.get(event.seq) or {}, language)
-        for event in events
-    ]
+    return [_unreadable(event.seq) if event.at is None else _row(event, language) for event in events]
 
 
 def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
@@ -138,14 +132,6 @@ def _day_words(iso: str, _language: str) -> str:
     return day(datetime.fromisoformat(iso))
 
 
-def _answers(events: list[Event | EventRow]) -> dict[int, Any]:
-    """What came back, of the events that failed: only there a list shows code and message."""
-    failures = [event for event in events if event.outcome in FAILURES]
-    answers = {event.seq: event.response for event in failures if isinstance(event, Event)}
-    seqs = [event.seq for event in failures if event.seq not in answers]
-    return answers | dict(values(Event.objects.filter(seq__in=seqs), "response")) if seqs else answers
-
-
 def _unreadable(seq: int) -> Row:
     """An event with a stored value that cannot be read."""
     words = {
@@ -160,7 +146,7 @@ def _unreadable(seq: int) -> Row:
     return Row(**texts | {"seq": seq})  # type: ignore[arg-type]
 
 
-def _row(event: Event | EventRow, answer: dict[str, Any], language: str) -> Row:
+def _row(event: Event | EventRow, language: str) -> Row:
     action, name = event.action, event.object_name
     iso = timestamp(event.at)
     word = _actions(language).get(action, action)
@@ -168,7 +154,7 @@ def _row(event: Event | EventRow, answer: dict[str, Any], language: str) -> Row:
     what = what_was_read(name) if action == EventType.AUDIT_READ else name
     if not what and names_object(action, language):
         before, after = word, ""
-    code, message = _result(event, answer, language)
+    code, message = _result(event, language)
     return Row(
         url=_address(event.seq),
         iso=iso,
@@ -195,11 +181,12 @@ def _row(event: Event | EventRow, answer: dict[str, Any], language: str) -> Row:
     )
 
 
-def _result(event: Event | EventRow, answer: dict[str, Any], language: str) -> tuple[str, str]:
+def _result(event: Event | EventRow, language: str) -> tuple[str, str]:
     """The code and the message of a failure; of anything else its reason or evidence."""
     if event.outcome not in FAILURES:
         quote = gettext("“%(reason)s”") % {"reason": event.reason[:LONG]} if event.reason else ""
         return "", quote or evidence_text(event.evidence, language)
+    answer = event.response or {}
     code = str(answer.get("code") or "")
     message = str(answer.get("message") or "")[:LONG]
     cause = str(answer.get("cause") or "")

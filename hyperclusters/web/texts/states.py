@@ -248,8 +248,10 @@ def deletion_status(deletion: Deletion) -> StatusText:
     if state == DeletionState.DELETED:
         return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
-        may_be_sent = deletion.attempts or deletion.cause == "database_restored"
-        title = _("Not deleted") if may_be_sent else _("Not deleted: nothing was sent")
+        if deletion.cause == "database_restored":
+            title = _("Not sent after a restore. It may be gone.")
+        else:
+            title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
         attempts = attempts_made(deletion) if deletion.attempts else ""
         return StatusText("bad", title, join_sentences(because, attempts, remedy(deletion.cause, "")))
     return StatusText("bad", _("Not deleted"), join_sentences(because, refusal_remedy(deletion)))

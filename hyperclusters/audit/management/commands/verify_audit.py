@@ -34,8 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if file := options["archive"]:
-            if not file.exists():
-                raise CommandError(f"{file} does not exist.")
+            if not file.is_file():
+                raise CommandError(f"{file} is no file.")
             findings = verify_file(file)
             self._say(findings.issues, f"{file}: intact{verification.count(findings.acknowledged)}")
             return
