@@ -257,6 +257,14 @@ def structure() -> list[Mutation]:
         ("a copy of the last", copied(30, 31), [(IssueKind.INSERTED, 31, 31, "a copy of event 30")]),
         ("a copy before all", copied(7, 0), [(IssueKind.INSERTED, 0, 0, "a copy of event 7")]),
         (
+            "two copies before all",
+            several(copied(7, 0), copied(7, -7)),
+            [
+                (IssueKind.INSERTED, 0, 0, "a copy of event 7"),
+                (IssueKind.INSERTED, -7, -7, "a copy of event 7"),
+            ],
+        ),
+        (
             "a copy over another",
             several(partial(mallory.delete, 9, 9), copied(5, 9)),
             [(IssueKind.INSERTED, 9, 9, "a copy of event 5"), (deleted, 9, 9)],

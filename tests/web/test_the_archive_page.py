@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -151,6 +152,27 @@ def test_g53_the_page_of_an_archived_event_has_what_the_ledger_had_and_its_place
     assert f'href="/audit/{event.seq - 1}/"' in page
     assert f'href="/audit/{event.seq + 1}/"' in page
     assert main(as_("olga").get(event.get_absolute_url())).replace("Archived ", "") == live
+
+
+CUTS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "a line less": lambda lines: [*lines[:4], *lines[5:]],
+    "the last lines less": lambda lines: lines[:-3],
+    "the first line less": lambda lines: lines[1:],
+    "a line twice": lambda lines: [*lines[:4], lines[3], *lines[4:]],
+    "two lines in another order": lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]],
+    "nothing left": lambda _lines: [],
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_g40_a_search_tells_of_rows_that_are_missing_or_stand_twice(
+    name: str, files: Path, history: None, as_: SignIn
+) -> None:
+    path = files / all_archived(files).file
+    olga = as_("olga")
+    assert "data-damaged" not in body(olga.get(f"{PAGE}?cluster=nothing"))
+    path.write_bytes(b"".join(CUTS[name](path.read_bytes().splitlines(keepends=True))))
+    assert "data-damaged" in body(olga.get(f"{PAGE}?cluster=nothing"))
 
 
 def test_g40_a_changed_row_is_shown_as_such_and_its_content_is_not(

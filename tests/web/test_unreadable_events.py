@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from hyperclusters.audit import alerts, push, verification
@@ -126,10 +128,50 @@ def test_g40_an_unreadable_event_says_so(
 ) -> None:
     olga = as_("olga")
     seq = Event.objects.filter(object_id=str(creation.pk)).values_list("seq", flat=True)[0]
-    forge("at", [(seq, "x'ff'" if IS_SQLITE else "'infinity'")])
+    forge("canonical", [(seq, "x'ff'" if IS_SQLITE else "'{}'")])
     assert "Unreadable: see the integrity check" in body(olga.get("/audit/?reads=1"))
     assert "cannot be shown" in body(olga.get(f"/audit/{seq}/"))
     assert f"Event {seq} is unreadable" in body(as_("ada").get(creation.get_absolute_url()))
     if IS_SQLITE:
         assert "unreadable: see manage.py verify_audit" in post(olga, "csv")
     assert as_("mallory").get(f"/audit/{seq}/").status_code == 403
+
+
+def test_g40_pages_and_files_show_what_was_sealed_whatever_the_columns_say(
+    creation: Creation, as_: SignIn
+) -> None:
+    olga = as_("olga")
+    seqs = Event.objects.filter(object_id=str(creation.pk)).values_list("seq", flat=True)
+    for name, value in (
+        ("reason", "'FORGED'"), ("person_name", "'FORGED'"), ("object_name", "'FORGED'"), ("after", """'{"note": "FORGED"}'"""),
+        ("at", "'2020-01-01 00:00:00'" if IS_SQLITE else "'2020-01-01 00:00:00Z'"),
+    ):  # fmt: skip
+        forge(name, [(seq, value) for seq in seqs])
+    answers = [
+        olga.get("/audit/?reads=1"), *(olga.get(f"/audit/{seq}/") for seq in seqs),
+        as_("ada").get(creation.get_absolute_url()),
+    ]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    assert not any("FORGED" in body(answer) or "2020" in body(answer) for answer in answers)
+    assert "FORGED" not in post(olga, "jsonl")
+
+
+@pytest.mark.parametrize(
+    "name", ["reason", "person_name", "object_name", "after", "person_id", "digest", "key_id", "at"]
+)
+def test_g40_a_csv_file_with_an_event_that_was_edited_for_it_is_found_out(
+    name: str, creation: Creation, as_: SignIn, tmp_path: Path
+) -> None:
+    path, olga = tmp_path / "audit.csv", as_("olga")
+    path.write_text(post(olga, "csv"), newline="")
+    call_command("verify_export", str(path))
+    seq = Event.objects.filter(object_id=str(creation.pk)).values_list("seq", flat=True)[0]
+    values = {
+        "after": "'{}'",
+        "person_id": "17",
+        "at": "'2020-01-01 00:00:00'" if IS_SQLITE else "'2020-01-01 00:00:00Z'",
+    }
+    forge(name, [(seq, values.get(name, "'FORGED'"))])
+    path.write_text(post(olga, "csv"), newline="")
+    with pytest.raises(CommandError, match=f"event {seq} "):
+        call_command("verify_export", str(path))
