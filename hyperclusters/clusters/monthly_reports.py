@@ -17,7 +17,8 @@ from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import seal_facts
 from hyperclusters.audit.models import ChainHead, Event
-from hyperclusters.audit.readable import counts, values
+from hyperclusters.audit.paging import NEWEST_FIRST
+from hyperclusters.audit.readable import counts
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Cluster, Creation, FollowUp, Judgement, MonthlyReport
@@ -53,9 +54,9 @@ def create_report(month: date) -> MonthlyReport | None:
 
 
 def _is_early(report: MonthlyReport, end: datetime) -> bool:
-    """Whether the event after its last one is of before the month's end."""
-    following = Event.objects.filter(seq__gt=report.facts["through_seq"]).order_by("seq")[:1]
-    return any(at is not None and at < end for _, at in values(following, "at"))
+    """Whether the last event before the month's end was recorded after it."""
+    last_seq = Event.objects.filter(at__lt=end).order_by(*NEWEST_FIRST).values_list("seq", flat=True).first()
+    return last_seq is not None and last_seq > report.facts["through_seq"]
 
 
 def _midnight(day: date) -> datetime:

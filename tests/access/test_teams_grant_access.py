@@ -440,6 +440,9 @@ def test_an_invitation_is_good_once_for_its_address_until_it_expires(people: Peo
     )
     Invitation.objects.filter(pk=late.pk).update(expires_at=timezone.now())
     assert invitations.by_token(invitations.token(late)) is None
+    ahead = timezone.now() + timedelta(days=5)
+    Invitation.objects.filter(pk=late.pk).update(invited_at=ahead, expires_at=ahead + timedelta(days=7))
+    assert invitations.by_token(invitations.token(late)) is None
 
 
 @pytest.mark.parametrize(

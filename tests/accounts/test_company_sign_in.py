@@ -13,7 +13,7 @@ from django.test import Client as Browser
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.access.services import grant
-from hyperclusters.accounts import factors
+from hyperclusters.accounts import company, factors
 from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.audit.models import DenialWindow
 from tests.accounts.provider import Provider, running
@@ -193,6 +193,25 @@ def test_a_second_factor_is_asked_for_after_the_company_account_too(
     assert browser.get("/").status_code == 200
     (event,) = events(action="session:sign-in:succeeded")
     assert event.after == {"by": ["socialaccount", "totp"]}
+
+
+def test_g45_nobody_signs_in_after_a_deactivation_that_came_meanwhile(
+    provider: Provider, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoe(provider)
+    visit(provider)
+    asked = company.confirmation_ends_at
+
+    def deactivated_meanwhile(person: User) -> Any:
+        User.objects.filter(pk=person.pk).update(is_active=False)
+        return asked(person)
+
+    monkeypatch.setattr(company, "confirmation_ends_at", deactivated_meanwhile)
+    browser, answer = visit(provider)
+    assert answer["Location"] == LOGIN
+    assert browser.get("/").status_code == 302
+    assert len(events(action="session:sign-in:succeeded")) == 1
+    assert events(action="session:sign-in:failed")[-1].person_name == "zoe"
 
 
 def test_a_closed_account_stays_closed_and_gains_nothing(provider: Provider, people: People) -> None:

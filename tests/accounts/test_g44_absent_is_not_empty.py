@@ -223,3 +223,16 @@ def test_g44_a_grant_that_a_group_gives_says_so_before_it_is_revoked(
     assert again not in words(tom.get(f"/teams/vision/grants/{by_hand.pk}/"))
     settings.OIDC_GROUP_ROLES = []
     assert again not in words(tom.get(f"/teams/vision/grants/{team.pk}/"))
+
+
+def test_g19_a_team_s_last_admin_stays_whatever_the_groups_say_and_the_refusal_is_an_event(
+    provider: BentProvider, people: People, settings: Any
+) -> None:
+    settings.OIDC_GROUP_ROLES = [("leads", "speech", "admin")]
+    Grant.objects.filter(team=people.speech, role="admin").update(ended_at=clock.now())
+    sign_in(provider, groups=["leads"])
+    assert roles() == {("speech", "admin")}
+    sign_in(provider, groups=["chess"])
+    assert roles() == {("speech", "admin")}
+    (event,) = events(action="access:grant:refused")
+    assert (event.outcome, event.evidence, event.team_name) == ("refused", "last_admin", "Speech")

@@ -118,6 +118,17 @@ def test_a_link_is_good_for_an_hour_for_an_active_account_and_until_somebody_sig
     assert Browser().get(path).status_code == 410
 
 
+def test_g38_a_link_that_a_clock_far_ahead_made_opens_nothing(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = clock.now() + timedelta(days=5)
+    with monkeypatch.context() as patched:
+        patched.setattr("hyperclusters.accounts.passwords.clock.now", lambda: ahead)
+        path = password_path(people.ada)
+        assert Browser().get(path).status_code == 200
+    assert Browser().get(path).status_code == 410
+
+
 def test_without_a_mail_server_the_page_says_who_can_help(people: People, settings: Any) -> None:
     settings.SENDS_MAIL = False
     assert "sends no mail" in words(Browser().get(ASK))

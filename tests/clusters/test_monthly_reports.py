@@ -47,6 +47,25 @@ def test_it_counts_the_events_of_its_month_and_of_no_other(
     assert last_month() == MONTH
 
 
+def test_g38_a_report_that_a_clock_far_ahead_asked_for_is_made_again(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, "2027-02-10")
+    note(EventType.CREATE_SUCCEEDED, people.vision)
+    at(monkeypatch, "2027-03-03")
+    early = create_report(MONTH)
+    assert early
+    at(monkeypatch, "2027-02-11")
+    note(EventType.CREATE_SUCCEEDED, people.vision)
+    at(monkeypatch, "2027-03-03T01:00")
+    note(EventType.CREATE_SUCCEEDED, people.vision)
+    report = create_report(MONTH)
+    assert report
+    assert report.facts["events"][people.vision.name] == {"cluster:create:succeeded": 2}
+    assert create_report(MONTH) == report
+    assert len(events(action=EventType.REPORT_CREATED)) == 2
+
+
 @pytest.mark.parametrize(
     ("now", "month"),
     [("2028-03-31", "2028-02-01"), ("2027-01-01", "2026-12-01"), ("2027-03-01", "2027-02-01"), ("2027-05-31T23:59:59", "2027-04-01")],
