@@ -27,8 +27,8 @@ SERVICE_HOSTS = {
 
 # Of each connection to PostgreSQL, before the `options` of its URL: no setting of a role, database or server changes them.
 SESSION = " ".join(
-    f"-c {setting}"
-    for setting in (
+    f"-c {pair}"
+    for pair in (
         # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
         # (least of all for the chain's head), and the server ends a session that sits idle on one.
         "lock_timeout=15s",

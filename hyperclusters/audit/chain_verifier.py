@@ -165,11 +165,9 @@ class ChainVerifier:
             self._note_early(text_seq, row[0])
 
     def _note_early(self, text_seq: int, number: int) -> None:
-        """Remember where an event stands before its turn. It stands there in truth or as a copy; of two, one is a copy."""
-        if text_seq in self._early_places:
+        """Remember where an event stands before its turn, or a copy of it. A second one is a copy."""
+        if self._early_places.setdefault(text_seq, number) != number:
             self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
-        else:
-            self._early_places[text_seq] = number
 
     def _accept(self, row: Row, text_seq: int, before: int) -> None:
         """Take a genuine event, next in the chain or after a gap. `before`: the number of the row before it."""
@@ -248,10 +246,8 @@ class ChainVerifier:
 
     def _judge_outside(self, row: Row) -> None:
         """Handle a row that is not genuine, with a number before everything that may be here."""
-        unreadable = unreadable_part(row)
-        self.findings.add(
-            IssueKind.UNREADABLE if unreadable else IssueKind.INSERTED, row[0], detail=unreadable
-        )
+        kind = IssueKind.UNREADABLE if (part := unreadable_part(row)) else IssueKind.INSERTED
+        self.findings.add(kind, row[0], detail=part)
 
     def _judge_unverified(self, until: int, previous_digest: str) -> None:
         """Judge the rows that are not genuine by the missing numbers up to `until`; `previous_digest` is the digest

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from . import manifest
-from .chain import DOCUMENTS, SCALARS, digest, payload
+from .chain import DOCUMENTS, SCALARS, digest, payload, timestamp
 from .export import HARMLESS, UNREADABLE_EVENT
 from .raw_rows import NUMBERS
 from .spreadsheets import BOM, cell
@@ -77,7 +77,7 @@ def verify_sheet(
     sha256 = hashlib.sha256()
     end = ""
 
-    def hashed() -> Iterator[str]:
+    def read() -> Iterator[str]:
         nonlocal end
         for line in lines:
             sha256.update(end.encode())
@@ -86,7 +86,7 @@ def verify_sheet(
 
     csv.field_size_limit(CELL_AT_MOST)
     cells: list[str] = []
-    sheet = csv.reader(hashed())
+    sheet = csv.reader(read())
     try:
         names = next(sheet, [])
         for cells in sheet:
@@ -111,29 +111,34 @@ def _problems_of(cells: Mapping[str, str], keys: Mapping[str, bytes]) -> Iterato
         return
     if key_id not in keys:
         yield f"event {seq} names the key {key_id!r}, which is not among AUDIT_KEYS"
-    elif not any(digest(keys[key_id], text) == cells.get("digest") for text in _texts(cells)):
+    elif not _is_sealed(cells, keys[key_id]):
         yield f"event {seq} was edited, here or before the export"
+
+
+def _is_sealed(cells: Mapping[str, str], key: bytes) -> bool:
+    try:
+        return any(digest(key, text) == cells["digest"] for text in _texts(cells))
+    except (ValueError, KeyError, RecursionError):
+        return False
 
 
 def _texts(cells: Mapping[str, str]) -> Iterator[str]:
     """The texts of which an export makes these cells: more than one where an apostrophe may be the spreadsheet's or the
-    value's."""
-    try:
-        at = datetime.fromisoformat(cells["at"])
-        others = {name: int(cells[name]) if cells[name] else None for name in NUMBERS}
-        others |= {name: json.loads(cells[name]) if cells[name] else None for name in DOCUMENTS}
-        names = [name for name in SCALARS if name not in NUMBERS]
-        alternatives = [list(_values(name, cells[name])) for name in names]
-    except (ValueError, KeyError, RecursionError):
+    value's. Raises ValueError, KeyError or RecursionError."""
+    at = datetime.fromisoformat(cells["at"])
+    if timestamp(at) != cells["at"]:
         return
-    for values in islice(product(*alternatives), ALTERNATIVES):
+    others = {name: int(cells[name]) if cells[name] else None for name in NUMBERS}
+    others |= {name: json.loads(cells[name]) if cells[name] else None for name in DOCUMENTS}
+    names = [name for name in SCALARS if name not in NUMBERS]
+    for values in islice(product(*(_values(name, cells[name]) for name in names)), ALTERNATIVES):
         event = SimpleNamespace(at=at, **others, **dict(zip(names, values, strict=True)))
         yield f'{{"previous":"{cells["previous"]}","seq":{cells["seq"]},"key":"{cells["key_id"]}",{payload(event)}'
 
 
-def _values(name: str, shown: str) -> Iterator[str]:
-    for value in {shown, shown.removeprefix("'")}:
-        if name in HARMLESS or cell(value, is_address=name == "ip") == shown:
+def _values(name: str, text: str) -> Iterator[str]:
+    for value in {text, text.removeprefix("'")}:
+        if name in HARMLESS or cell(value, is_address=name == "ip") == text:
             yield value
 
 
