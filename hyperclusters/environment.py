@@ -26,7 +26,7 @@ SERVICE_HOSTS = {
 }
 
 # Of each connection to PostgreSQL, before the `options` of its URL: no setting of a role, database or server changes them.
-SESSION = " ".join(
+SESSION_OPTIONS = " ".join(
     f"-c {pair}"
     for pair in (
         # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
@@ -161,7 +161,9 @@ def audited_database(name: str, url: str) -> dict[str, Any]:
         }
     else:
         options = config.setdefault("OPTIONS", {})
-        options["options"] = f"{SESSION} {options.get('options', '')}".strip()  # what comes last counts
+        options["options"] = (
+            f"{SESSION_OPTIONS} {options.get('options', '')}".strip()
+        )  # what comes last counts
     return config
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -132,7 +132,8 @@ def alert_mail(alert: Event) -> Text:
     if event.action == EventType.ALERTS_TESTED:
         text = _("%(by)s sent this test. You get the audit's alerts at this address.\n\nChange that: %(url)s")
         return to, _("A test of the audit's alerts"), text % {"by": event.person_name, "url": page}
-    alerts = Event.objects.filter(action__in=ALERTS, seq__lte=seq, at__gte=later(event.at, -TOGETHER))
+    lately = Q(at__gte=later(event.at, -TOGETHER)) | Q(seq=seq)
+    alerts = Event.objects.filter(lately, action__in=ALERTS, seq__lte=seq)
     lines = [
         f"{_words(number, each)}\n  {_address(number)}"
         for number, each in events(alerts.order_by("-seq")[:MOST])

@@ -67,7 +67,7 @@ def by_token(text: str) -> Invitation | None:
         key = UUID(signing.loads(text, salt=SALT))
     except (signing.BadSignature, ValueError):
         return None
-    return Invitation.objects.open().filter(pk=key).select_related("team", "invited_by").first()
+    return Invitation.objects.acceptable().filter(pk=key).select_related("team", "invited_by").first()
 
 
 def accept(invitation: Invitation, *, person: User) -> Grant:
@@ -81,7 +81,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
         if not person.email or ascii_lower(person.email) != ascii_lower(invitation.email):
             raise ChangeRefused(Cause.WRONG_PERSON)
         lock(team)
-        open_row = Invitation.objects.open().filter(pk=invitation.pk)
+        open_row = Invitation.objects.acceptable().filter(pk=invitation.pk)
         if not open_row.update(accepted_at=clock.now(), accepted_by=person):
             raise ChangeRefused(Cause.USED)
         grant, old_grants = _take(invitation, person)

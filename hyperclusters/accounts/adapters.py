@@ -93,7 +93,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ImmediateHttpResponse(self._ask_company_again(request, user))
         with transaction.atomic():
             # Locked: whoever deactivates this person does it before all of this, or after it.
-            person = User.objects.select_for_update().filter(pk=user.pk, is_active=True).first()
+            person = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).first()
             if person:
                 self._begin_session(request, user, word_ends)
         if person is None:

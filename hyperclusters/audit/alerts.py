@@ -14,7 +14,7 @@ from .chain import to_jsonl
 from .ledger import Subject, record
 from .models import AlertSettings, DenialWindow, Event, ScheduledTask
 from .push import new_events
-from .readable import values
+from .readable import events, values
 from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
@@ -38,16 +38,17 @@ BATCH = 1000  # newest denials
 
 def warn(task: ScheduledTask) -> None:
     """Read the ledger from the task's cursor on; each alert becomes one warning, or more if this is interrupted."""
-    batch = values(new_events(task)[:AT_ONCE], "action", "outcome", "canonical", "digest")
-    for seq, action, _, text, seal in batch:
-        if action is None:
+    batch = list(events(new_events(task)[:AT_ONCE]))
+    for seq, event in batch:
+        if event is None:
             log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
-        elif action in ALERTS:
-            log.warning("ALERT %s", action, extra={"audit_event": json.loads(to_jsonl(text, seal))})
+        elif event.action in ALERTS:
+            facts = json.loads(to_jsonl(event.canonical, event.digest))
+            log.warning("ALERT %s", event.action, extra={"audit_event": facts})
     limits = AlertSettings.current()
     within = timedelta(minutes=limits.minutes)
     is_repeating = _repeated_denials(within)
-    if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
+    if any(event and event.outcome == Outcome.DENIED for _, event in batch) or is_repeating.exists():
         _note_bursts(task.seq, limits.denials, within)
     if batch:
         task.seq = batch[-1][0]

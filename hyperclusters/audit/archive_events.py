@@ -48,8 +48,8 @@ class Cursor(NamedTuple):
 @dataclass(slots=True)
 class ArchivePage:
     """What was found, newest first, each with its number (0 if unknown). `cursor`: where to continue; None at the end.
-    `unavailable`: archives whose files cannot be read here. `damage_count`: rows that fail verification, shown or not, and
-    places where rows are missing or stand twice."""
+    `unavailable`: archives whose files cannot be read here. `damage_count`: 0 if every row that was read is genuine and in its
+    place."""
 
     events: list[tuple[int, Event | None]] = field(default_factory=list)
     cursor: Cursor | None = None
@@ -87,19 +87,20 @@ def search(
         try:
             with open_archive(segment.file) as file:
                 end = _end(file, segment, cursor)
-                # The number of the line behind; unknown where an earlier search stopped.
-                before = segment.last + 1 if end == file.seek(0, 2) else 0
+                next_seq = _seq_behind(file, segment, end)
                 for at, line in lines_backwards(file, end):
                     number = _claimed_seq(line, segment)
-                    is_twice = 0 < before <= number
-                    page.damage_count += is_twice or 0 < number < before - 1  # some are missing between them
-                    before = number or max(before - 1, 0)
-                    if not is_twice and (not needles or any(each in line for each in needles)):
+                    page.damage_count += (
+                        number != next_seq - 1
+                    )  # some are missing, stand twice or are no event
+                    next_seq = number or next_seq - 1
+                    if not needles or any(each in line for each in needles):
                         _take(page, segment, line, matches, shows_damage=shows_damage)
                     if len(page.events) >= size or time.monotonic() > deadline:
+                        page.damage_count += at == 0 and next_seq > segment.first
                         page.cursor = Cursor(segment.first, at)
                         return _without_end(page, segments)
-                page.damage_count += before > segment.first
+                page.damage_count += next_seq > segment.first
         except Unavailable:
             page.unavailable.append(segment)
     return page
@@ -193,6 +194,14 @@ def _end(file: IO[bytes], segment: Segment, cursor: Cursor | None) -> int:
         file.seek(cursor.end - 1)
         return cursor.end if file.read(1) == b"\n" else size
     return 0
+
+
+def _seq_behind(file: IO[bytes], segment: Segment, end: int) -> int:
+    """The number of the event behind this byte."""
+    if end == file.seek(0, 2):
+        return segment.last + 1
+    file.seek(end)
+    return _claimed_seq(file.readline(LINE_AT_MOST), segment)
 
 
 def _around(file: IO[bytes], seq: int) -> tuple[int, int]:

@@ -16,7 +16,8 @@ LEDGER = "audit_event"  # its indexes are known by name, those of other tables b
 POSTGRESQL = """
 WITH visible AS (SELECT * FROM pg_class WHERE pg_table_is_visible(oid)),
 ours AS (SELECT * FROM visible WHERE relname = ANY(%(tables)s)),
-others AS (SELECT * FROM visible WHERE relname = ANY(%(others)s))
+others AS (SELECT * FROM visible WHERE relname = ANY(%(others)s)),
+known AS (SELECT * FROM ours UNION ALL SELECT * FROM others)
 SELECT 'table', relname::text,
     relkind::text || relpersistence::text || CASE WHEN relrowsecurity OR relforcerowsecurity THEN ' row security' ELSE '' END
 FROM ours
@@ -37,18 +38,21 @@ UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(t.oid, true) || chr(1) || 
     || CASE WHEN tgenabled IN ('O', 'A') THEN '' ELSE ' off' END || coalesce(proconfig::text, '')
     || CASE WHEN prosecdef THEN ' security definer' ELSE '' END
 FROM ours JOIN pg_trigger t ON tgrelid = ours.oid AND NOT tgisinternal JOIN pg_proc p ON p.oid = tgfoid
-UNION ALL SELECT 'policy', relname || '.' || polname, '' FROM ours JOIN pg_policy ON polrelid = ours.oid
-UNION ALL SELECT 'rule', relname || '.' || rulename, '' FROM ours JOIN pg_rewrite ON ev_class = ours.oid
+UNION ALL SELECT 'policy', relname || '.' || polname, concat(pg_get_expr(polqual, polrelid), ' ', pg_get_expr(polwithcheck, polrelid))
+FROM known JOIN pg_policy ON polrelid = known.oid
+UNION ALL SELECT 'rule', relname || '.' || rulename, pg_get_ruledef(r.oid)
+FROM known JOIN pg_rewrite r ON ev_class = known.oid
 UNION ALL SELECT 'inheritance', inhparent::regclass || ' by ' || inhrelid::regclass, ''
-FROM ours JOIN pg_inherits ON ours.oid IN (inhparent, inhrelid)
+FROM known JOIN pg_inherits ON known.oid IN (inhparent, inhrelid)
 UNION ALL SELECT 'second row of', 'audit_head', '' WHERE (SELECT count(*) FROM audit_head) > 1
 -- What runs when a process writes or reads another table of the dashboard may turn its session to another ledger. So may an
 -- expression that calls a function of somebody's, or one of PostgreSQL's that sets a session or runs a text.
 UNION ALL SELECT 'trigger', tgname || ' of ' || relname, pg_get_triggerdef(t.oid) || chr(1) || prosrc
 FROM others JOIN pg_trigger t ON tgrelid = others.oid AND NOT tgisinternal JOIN pg_proc p ON p.oid = tgfoid
-UNION ALL SELECT 'policy', relname || '.' || polname, '' FROM others JOIN pg_policy ON polrelid = others.oid
-UNION ALL SELECT 'rule', relname || '.' || rulename, pg_get_ruledef(r.oid) FROM others JOIN pg_rewrite r ON ev_class = others.oid
-UNION ALL SELECT 'domain', relname || '.' || attname, typname FROM others JOIN pg_attribute ON attrelid = others.oid
+UNION ALL SELECT 'foreign key', conrelid::regclass || ' ' || pg_get_constraintdef(c.oid), ''
+FROM others JOIN pg_constraint c ON confrelid = others.oid AND NOT EXISTS (SELECT FROM known WHERE known.oid = conrelid)
+UNION ALL SELECT 'domain', relname || '.' || attname, concat(typname, ' ',
+    (SELECT string_agg(pg_get_constraintdef(c.oid), ' ') FROM pg_constraint c WHERE contypid = ty.oid)) FROM others JOIN pg_attribute ON attrelid = others.oid
 JOIN pg_type ty ON ty.oid = atttypid AND typtype = 'd'
 UNION ALL SELECT 'expression', relname || '.' || name, definition FROM others JOIN (
     SELECT conrelid AS place, 'pg_constraint'::regclass AS class, oid AS number, conname::text AS name,
@@ -56,15 +60,16 @@ UNION ALL SELECT 'expression', relname || '.' || name, definition FROM others JO
     UNION ALL SELECT adrelid, 'pg_attrdef'::regclass, d.oid, attname, pg_get_expr(adbin, adrelid)
     FROM pg_attrdef d JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
     UNION ALL SELECT indrelid, 'pg_class'::regclass, indexrelid, indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
-) expressions ON place = others.oid WHERE definition ~ 'set_config|query_to_xml|ts_stat|ts_rewrite' OR EXISTS (
-    SELECT FROM pg_depend JOIN pg_proc f ON f.oid = refobjid JOIN pg_language l ON l.oid = prolang
-    WHERE classid = class AND objid = number AND refclassid = 'pg_proc'::regclass AND f.oid >= 16384 AND lanname <> 'c')
+) expressions ON place = others.oid WHERE definition ~ 'set_config|_to_xml|ts_stat|ts_rewrite' OR EXISTS (
+    SELECT FROM pg_depend d WHERE classid = class AND objid = number AND refobjid >= 16384
+    AND refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass) AND NOT EXISTS (
+        SELECT FROM pg_depend e WHERE e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e'))
 -- A function or operator of another schema may answer in the place of PostgreSQL's own. Those of extensions are C.
-UNION ALL SELECT 'function', p.oid::regprocedure::text, ''
+UNION ALL SELECT 'function', p.oid::regprocedure::text, prosrc
 FROM pg_proc p JOIN pg_language l ON l.oid = prolang AND lanname <> 'c' JOIN pg_namespace n ON n.oid = pronamespace
 WHERE nspname = ANY(current_schemas(false)) AND nspname <> 'pg_catalog'
     AND EXISTS (SELECT FROM pg_proc own WHERE own.proname = p.proname AND own.pronamespace = 'pg_catalog'::regnamespace)
-UNION ALL SELECT 'operator', o.oid::regoperator::text, ''
+UNION ALL SELECT 'operator', o.oid::regoperator::text, prosrc
 FROM pg_operator o JOIN pg_proc p ON p.oid = oprcode JOIN pg_language l ON l.oid = prolang AND lanname <> 'c'
 JOIN pg_namespace n ON n.oid = oprnamespace WHERE nspname = ANY(current_schemas(false)) AND nspname <> 'pg_catalog'
 -- So may a cast between two of PostgreSQL's own types; an extension's casts have a type of its own.

@@ -69,8 +69,8 @@ def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:
 
 
 def sealed_fields(text: Any, seal: Any) -> dict[str, Any] | None:
-    """What a text says of an event, if it is one and one of AUDIT_KEYS has sealed it. Its time is a datetime, and a younger
-    column than the text is missing."""
+    """What a text says of an event, if it is one and one of AUDIT_KEYS has sealed it. Its time is a datetime. Columns
+    that are younger than the event are absent."""
     try:
         key = dict(settings.AUDIT_KEYS)[key_id_of(text)]
         if not hmac.compare_digest(digest(key, text), seal) or not TEXT.match(text):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, product
 from types import SimpleNamespace
@@ -34,36 +35,55 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, without_seal: b
     digest before it; for the gaps that a filter leaves there is only the count in the manifest.
     """
     sha256 = hashlib.sha256()
-    count = 0
-    first: dict[str, Any] | None = None
-    last: dict[str, Any] | None = None
+    sequence = _Sequence()
     facts: dict[str, Any] | None = None
     end = ""
     for number, line in enumerate(lines, 1):
         if facts is not None:
             yield f"line {number}: something follows the manifest"
-        if (problems := LINE.fullmatch(line.rstrip("\n"))) is None:
+        if (parts := LINE.fullmatch(line.rstrip("\n"))) is None:
             facts, end = manifest.read(line), line
             if facts is None:
                 yield f"line {number}: not a line of an export"
             continue
         sha256.update(line.encode())
-        seq_text, text, previous, seq, key_id = problems.groups()
-        place = {"seq": int(seq), "digest": seq_text}
+        seal, text, previous, seq, key_id = parts.groups()
         if key_id not in keys:
             yield f"line {number}: event {seq} names the key {key_id!r}, which is not among AUDIT_KEYS"
-        elif digest(keys[key_id], text) != seq_text:
+        elif digest(keys[key_id], text) != seal:
             yield f"line {number}: event {seq} was edited"
-        if last and int(seq) <= last["seq"]:
-            yield f"line {number}: event {seq} stands out of its order"
-        elif last and int(seq) == last["seq"] + 1 and previous != last["digest"]:
-            yield f"line {number}: event {seq} does not follow the event before it"
-        first, last, count = first or place, place, count + 1
+        yield from sequence.problems(number, int(seq), previous, seal)
     if facts is None:
         yield NO_MANIFEST
         return
     yield from manifest.problems(end.rstrip("\n"), facts, sha256.hexdigest(), keys, without_seal=without_seal)
-    yield from _differences(facts, count, first, last)
+    yield from sequence.differences(facts)
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """The events of a file in the order of its lines."""
+
+    count: int = 0
+    first: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
+
+    def problems(self, line: int, seq: int, previous: str, seal: str) -> Iterator[str]:
+        """What is wrong with the place of the next event."""
+        if self.last and seq <= self.last["seq"]:
+            yield f"line {line}: event {seq} stands out of its order"
+        elif self.last and seq == self.last["seq"] + 1 and previous != self.last["digest"]:
+            yield f"line {line}: event {seq} does not follow the event before it"
+        self.last = {"seq": seq, "digest": seal}
+        self.first, self.count = self.first or self.last, self.count + 1
+
+    def differences(self, facts: dict[str, Any]) -> Iterator[str]:
+        """What the manifest says otherwise."""
+        if facts.get("count") != self.count:
+            yield f"the manifest speaks of {facts.get('count')} events, and {self.count} are here"
+        for name, place in (("first", self.first), ("last", self.last)):
+            if facts.get(name) != place:
+                yield f"the manifest names another {name} event"
 
 
 def verify_sheet(
@@ -71,10 +91,10 @@ def verify_sheet(
 ) -> Iterator[str]:
     """What is wrong with a CSV file. A spreadsheet that saved it has changed it.
 
-    Each event is proved by its digest, in a file with the column `previous`. A file without a seal (`without_seal`) from
-    before that column proves only that it has an end.
+    Each event is proved by its digest. In a file of a release before, without the column `previous`, only the seal proves
+    anything, and without that (`without_seal`) nothing but that the file has an end.
     """
-    sha256 = hashlib.sha256()
+    sha256, sequence = hashlib.sha256(), _Sequence()
     end = ""
 
     def read() -> Iterator[str]:
@@ -82,7 +102,7 @@ def verify_sheet(
         for line in lines:
             sha256.update(end.encode())
             end = line
-            yield line.removeprefix(BOM)
+            yield line.removeprefix(BOM)  # of the first
 
     csv.field_size_limit(CELL_AT_MOST)
     cells: list[str] = []
@@ -90,8 +110,13 @@ def verify_sheet(
     try:
         names = next(sheet, [])
         for cells in sheet:
-            if "previous" in names and cells[:1] != ["manifest"]:
-                yield from _problems_of(dict(zip(names, cells, strict=False)), keys)
+            if cells[:1] == ["manifest"] or "previous" not in names:
+                continue
+            event = dict(zip(names, cells, strict=False))
+            yield from _problems_of(event, keys)
+            if re.fullmatch("[0-9]{1,19}", seq := event.get("seq", "")):
+                place = int(seq), event.get("previous", ""), event.get("digest", "")
+                yield from sequence.problems(sheet.line_num, *place)
     except csv.Error as error:
         yield f"line {sheet.line_num}: {error}"
         return
@@ -102,14 +127,16 @@ def verify_sheet(
     if end != manifest.sheet_line(text, len(names)):
         yield "the last line holds more than the manifest, or was written again"
     yield from manifest.problems(text, facts, sha256.hexdigest(), keys, without_seal=without_seal)
+    if "previous" in names:
+        yield from sequence.differences(facts)
 
 
 def _problems_of(cells: Mapping[str, str], keys: Mapping[str, bytes]) -> Iterator[str]:
     """What is wrong with an event's line."""
     seq, key_id = cells.get("seq", ""), cells.get("key_id", "")
     if cells.get("at") == UNREADABLE_EVENT:
-        return
-    if key_id not in keys:
+        yield f"event {seq} was unreadable when it was exported"
+    elif key_id not in keys:
         yield f"event {seq} names the key {key_id!r}, which is not among AUDIT_KEYS"
     elif not _is_sealed(cells, keys[key_id]):
         yield f"event {seq} was edited, here or before the export"
@@ -129,11 +156,23 @@ def _texts(cells: Mapping[str, str]) -> Iterator[str]:
     if timestamp(at) != cells["at"]:
         return
     others = {name: int(cells[name]) if cells[name] else None for name in NUMBERS}
-    others |= {name: json.loads(cells[name]) if cells[name] else None for name in DOCUMENTS}
+    if any(value is not None and str(value) != cells[name] for name, value in others.items()):
+        return
+    others |= {name: _document(cells[name]) for name in DOCUMENTS}
     names = [name for name in SCALARS if name not in NUMBERS]
     for values in islice(product(*(_values(name, cells[name]) for name in names)), ALTERNATIVES):
         event = SimpleNamespace(at=at, **others, **dict(zip(names, values, strict=True)))
         yield f'{{"previous":"{cells["previous"]}","seq":{cells["seq"]},"key":"{cells["key_id"]}",{payload(event)}'
+
+
+def _document(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_without_repetition) if text else None
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(names := dict(pairs)) != len(pairs):
+        raise ValueError("a name stands twice")
+    return names
 
 
 def _values(name: str, text: str) -> Iterator[str]:
@@ -148,11 +187,3 @@ def verify_report(text: str, keys: Mapping[str, bytes]) -> Iterator[str]:
         yield "it is no report"
     else:
         yield from manifest.seal_problems("report", text, facts, keys)
-
-
-def _differences(facts: dict[str, Any], count: int, first: Any, last: Any) -> Iterator[str]:
-    if facts.get("count") != count:
-        yield f"the manifest speaks of {facts.get('count')} events, and {count} are here"
-    for name, problems in (("first", first), ("last", last)):
-        if facts.get(name) != problems:
-            yield f"the manifest names another {name} event"

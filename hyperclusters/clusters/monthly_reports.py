@@ -17,7 +17,6 @@ from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import seal_facts
 from hyperclusters.audit.models import ChainHead, Event
-from hyperclusters.audit.paging import NEWEST_FIRST
 from hyperclusters.audit.readable import counts
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
@@ -37,7 +36,7 @@ def create_report(month: date) -> MonthlyReport | None:
     start = _midnight(month)
     end = (start + timedelta(days=31)).replace(day=1)
     report = MonthlyReport.objects.filter(month=month).first()
-    if report and not _is_early(report, end):
+    if report and not _is_early(report, start, end):
         return report
     if not Event.objects.filter(at__lt=end).exists():
         return None
@@ -53,10 +52,13 @@ def create_report(month: date) -> MonthlyReport | None:
     return report
 
 
-def _is_early(report: MonthlyReport, end: datetime) -> bool:
-    """Whether the last event before the month's end was recorded after it."""
-    last_seq = Event.objects.filter(at__lt=end).order_by(*NEWEST_FIRST).values_list("seq", flat=True).first()
-    return last_seq is not None and last_seq > report.facts["through_seq"]
+def _is_early(report: MonthlyReport, start: datetime, end: datetime) -> bool:
+    """Whether events of its month were recorded after it. Not known of a report that somebody edited: it stays."""
+    try:
+        through = int(report.facts["through_seq"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    return Event.objects.filter(at__gte=start, at__lt=end, seq__gt=through).exists()
 
 
 def _midnight(day: date) -> datetime:
@@ -65,14 +67,15 @@ def _midnight(day: date) -> datetime:
 
 def _facts(start: datetime, end: datetime) -> dict[str, Any]:
     teams: dict[str, Counter[str]] = {}
-    rows = Event.objects.filter(at__gte=start, at__lt=end)
+    through = ChainHead.objects.get().seq
+    rows = Event.objects.filter(at__gte=start, at__lt=end, seq__lte=through)
     for (team, event_type), n in counts(rows, "team_name", "action").items():
         teams.setdefault(team or "", Counter())[event_type or "unreadable"] += n
     status = integrity_status()
     return {
         "month": f"{start:%Y-%m}",
         "created_at": clock.now().isoformat(timespec="seconds"),
-        "through_seq": ChainHead.objects.get().seq,
+        "through_seq": through,
         "events": {name: dict(sorted(teams[name].items())) for name in sorted(teams)},  # "": of no team
         "review": _review(start, end),
         "integrity": {

@@ -200,13 +200,13 @@ def test_g45_nobody_signs_in_after_a_deactivation_that_came_meanwhile(
 ) -> None:
     zoe(provider)
     visit(provider)
-    asked = company.confirmation_ends_at
+    ends_at = company.confirmation_ends_at
 
-    def deactivated_meanwhile(person: User) -> Any:
+    def deactivate_and_answer(person: User) -> Any:
         User.objects.filter(pk=person.pk).update(is_active=False)
-        return asked(person)
+        return ends_at(person)
 
-    monkeypatch.setattr(company, "confirmation_ends_at", deactivated_meanwhile)
+    monkeypatch.setattr(company, "confirmation_ends_at", deactivate_and_answer)
     browser, answer = visit(provider)
     assert answer["Location"] == LOGIN
     assert browser.get("/").status_code == 302

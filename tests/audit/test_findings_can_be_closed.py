@@ -325,6 +325,33 @@ TROUBLES: dict[str, Callable[[], None]] = {
 }
 
 
+def test_g21_a_trigger_that_was_acknowledged_alarms_again_once_it_does_something_else(database: None) -> None:
+    def create(body: str) -> None:
+        if connection.vendor == "sqlite":
+            sql("DROP TRIGGER IF EXISTS zz")
+            sql(f"CREATE TRIGGER zz AFTER INSERT ON audit_duty BEGIN SELECT {body}; END")
+        else:
+            sql(
+                f"CREATE OR REPLACE FUNCTION zz() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM {body}; RETURN NEW; END $$"
+            )
+            sql("CREATE OR REPLACE TRIGGER zz AFTER INSERT ON audit_duty FOR EACH ROW EXECUTE FUNCTION zz()")
+
+    def state() -> str:
+        verification.note(integrity.WHOLE, verification.verify_whole())
+        return integrity.integrity_status().state
+
+    noted()
+    try:
+        create("1")
+        assert state() == "broken"
+        acknowledged()
+        assert state() == "intact"
+        create("2")
+        assert state() == "broken"
+    finally:
+        sql("DROP TRIGGER zz" if connection.vendor == "sqlite" else "DROP FUNCTION zz CASCADE")
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_g21_whatever_was_found_can_be_closed_and_stays_closed_while_the_ledger_grows(
     database: None, trouble: str

@@ -724,7 +724,7 @@ def test_g04_a_deletion_that_waits_in_a_restored_backup_is_not_sent(
         0,
     )
     text = deletion_status(deletion)
-    assert text.title == "Not sent after a restore. It may be gone."
+    assert text.title == "Not sent after a restore. The cluster may be gone."
     assert "may have been sent since" in text.text
 
 

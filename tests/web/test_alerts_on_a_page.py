@@ -116,7 +116,7 @@ def test_g40_an_alert_that_somebody_made_unreadable_does_not_keep_back_the_mail(
     people: People, olga_hears: None
 ) -> None:
     alert("west")
-    forge("after", [(events(object_name="west")[0].seq, "'5'")])
+    forge("canonical", [(events(object_name="west")[0].seq, "'{}'")])
     alert("north")
     run_worker()
     (sent,) = mail.outbox

@@ -16,8 +16,9 @@ from hyperclusters.access import exports
 from hyperclusters.access.permissions import audit_scope
 from hyperclusters.audit import archive, clock
 from hyperclusters.audit.archive_checks import run_due
+from hyperclusters.audit.archive_events import search
 from hyperclusters.audit.archive_files import open_file
-from hyperclusters.audit.chain import KeyMissing
+from hyperclusters.audit.chain import KeyMissing, seq_of
 from hyperclusters.audit.models import Event, Segment, SegmentCheck
 from hyperclusters.web.audit.query import parse_query
 from tests.conftest import People, Projects, events, run_worker, submit_creation
@@ -161,6 +162,8 @@ CUTS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "a line twice": lambda lines: [*lines[:4], lines[3], *lines[4:]],
     "two lines in another order": lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]],
     "nothing left": lambda _lines: [],
+    "a blank line for one": lambda lines: [*lines[:4], b"\n", *lines[5:]],
+    "a copy of an early line at the end": lambda lines: [*lines, lines[1]],
 }
 
 
@@ -168,11 +171,23 @@ CUTS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
 def test_g40_a_search_tells_of_rows_that_are_missing_or_stand_twice(
     name: str, files: Path, history: None, as_: SignIn
 ) -> None:
-    path = files / all_archived(files).file
-    olga = as_("olga")
+    segment = all_archived(files)
+    path, olga = files / segment.file, as_("olga")
     assert "data-damaged" not in body(olga.get(f"{PAGE}?cluster=nothing"))
-    path.write_bytes(b"".join(CUTS[name](path.read_bytes().splitlines(keepends=True))))
+    lines = CUTS[name](path.read_bytes().splitlines(keepends=True))
+    path.write_bytes(b"".join(lines))
     assert "data-damaged" in body(olga.get(f"{PAGE}?cluster=nothing"))
+    for each in ({"needles": [b'"no such text"']}, {"size": 1}, {"size": 2}, {"size": 3}):
+        damage, cursor, seqs = 0, None, list[int]()
+        while True:
+            page = search([segment], lambda _: True, cursor=cursor, **each)
+            damage += page.damage_count
+            seqs += [seq for seq, _ in page.events]
+            if (cursor := page.cursor) is None:
+                break
+        assert damage
+        if "size" in each:  # what is genuine is shown, whatever stands around it
+            assert set(seqs) == {seq_of(line.decode()) for line in lines if line.strip()}
 
 
 def test_g40_a_changed_row_is_shown_as_such_and_its_content_is_not(

@@ -94,10 +94,12 @@ class AccessRequest(models.Model):
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> InvitationQuerySet:
-        """Invitations that can still be accepted. One of the future was made by a wrong clock, and would live too long."""
-        now = clock.now()
-        times = {"expires_at__gt": now, "invited_at__lte": now + clock.TOLERANCE}
-        return self.filter(accepted_at__isnull=True, withdrawn_at__isnull=True, **times)
+        """Invitations that nobody has accepted or withdrawn, and that have not expired."""
+        return self.filter(accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=clock.now())
+
+    def acceptable(self) -> InvitationQuerySet:
+        """Open invitations, without those of the future: a wrong clock made them, and they would live too long."""
+        return self.open().filter(invited_at__lte=clock.now() + clock.TOLERANCE)
 
 
 class Invitation(models.Model):

@@ -18,7 +18,7 @@ from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.matching import matcher
 from hyperclusters.audit.models import Event, Segment, SegmentCheck
-from hyperclusters.audit.readable import values
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.segments import archives_between, archives_since
 from hyperclusters.audit.times import later
 from hyperclusters.audit.vocabulary import EventType
@@ -92,8 +92,8 @@ def segment_rows() -> list[SegmentRow]:
     moves = Event.objects.filter(
         action=EventType.AUDIT_ARCHIVED, object_name__in=[each.file for each in segments]
     )
-    people = {file: person for _, file, person in values(moves, "object_name", "person_name")}
-    return [_segment_row(each, people.get(each.file) or "", checks.get(each.first)) for each in segments]
+    people = {event.object_name: event.person_name for _, event in events(moves) if event}
+    return [_segment_row(each, people.get(each.file, ""), checks.get(each.first)) for each in segments]
 
 
 def _segment_row(segment: Segment, person: str, check: SegmentCheck | None) -> SegmentRow:

@@ -249,7 +249,7 @@ def deletion_status(deletion: Deletion) -> StatusText:
         return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
         if deletion.cause == "database_restored":
-            title = _("Not sent after a restore. It may be gone.")
+            title = _("Not sent after a restore. The cluster may be gone.")
         else:
             title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
         attempts = attempts_made(deletion) if deletion.attempts else ""

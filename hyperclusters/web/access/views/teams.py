@@ -39,6 +39,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.archive_events import needle, past
 from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster
@@ -273,9 +274,10 @@ def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
 
 def _history(request: PageRequest, team: Team) -> dict[str, Any]:
     """The latest changes of access, and where older ones are."""
-    events = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
     no_changes = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
-    history = list(events.exclude(action__in=no_changes).order_by("-at", "-seq")[:CHANGES])
+    rows = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
+    newest = rows.exclude(action__in=no_changes).order_by("-at", "-seq")[:CHANGES]
+    history = [event for _, event in events(newest) if event]
     may_read, shortfall = may(request.user, Permission.AUDIT, team), CHANGES - len(history)
     if not shortfall or not may_read:
         return {"history": history, "archives": archives_since()[-1:] if shortfall else []}
