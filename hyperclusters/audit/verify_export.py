@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, product
@@ -105,18 +105,10 @@ def verify_sheet(
             yield line.removeprefix(BOM)  # of the first
 
     csv.field_size_limit(CELL_AT_MOST)
-    cells: list[str] = []
     sheet = csv.reader(read())
     try:
         names = next(sheet, [])
-        for cells in sheet:
-            if cells[:1] == ["manifest"] or "previous" not in names:
-                continue
-            event = dict(zip(names, cells, strict=False))
-            yield from _problems_of(event, keys)
-            if re.fullmatch("[0-9]{1,19}", seq := event.get("seq", "")):
-                place = int(seq), event.get("previous", ""), event.get("digest", "")
-                yield from sequence.problems(sheet.line_num, *place)
+        cells = yield from _problems_of_rows(sheet, names, sequence, keys)
     except csv.Error as error:
         yield f"line {sheet.line_num}: {error}"
         return
@@ -129,6 +121,22 @@ def verify_sheet(
     yield from manifest.problems(text, facts, sha256.hexdigest(), keys, without_seal=without_seal)
     if "previous" in names:
         yield from sequence.differences(facts)
+
+
+def _problems_of_rows(
+    sheet: Any, names: list[str], sequence: _Sequence, keys: Mapping[str, bytes]
+) -> Generator[str, None, list[str]]:
+    """What is wrong with the events; returns the last row. Raises csv.Error."""
+    cells: list[str] = []
+    for cells in sheet:
+        if cells[:1] == ["manifest"] or "previous" not in names:
+            continue
+        event = dict(zip(names, cells, strict=False))
+        yield from _problems_of(event, keys)
+        if re.fullmatch("[0-9]{1,19}", seq := event.get("seq", "")):
+            place = int(seq), event.get("previous", ""), event.get("digest", "")
+            yield from sequence.problems(sheet.line_num, *place)
+    return cells
 
 
 def _problems_of(cells: Mapping[str, str], keys: Mapping[str, bytes]) -> Iterator[str]:
