@@ -19,6 +19,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.heartbeat import ALIVE, has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import (
     Cluster,
+    ClusterListing,
     Creation,
     FollowUp,
     Heartbeat,
@@ -30,7 +31,7 @@ from hyperclusters.clusters.models import (
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.follow_up import FollowUpQuerySet
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
-from hyperclusters.clusters.models.project import ProjectQuerySet
+from hyperclusters.clusters.models.project import KEY_PAUSE, ProjectQuerySet
 from hyperclusters.clusters.quotas import usage
 from hyperclusters.notifications.targets import failing_for
 from hyperclusters.statements import NOW, TODAY, Build, count, non_empty, rows
@@ -86,14 +87,16 @@ def home(request: PageRequest) -> HttpResponse:
 
 def _platform() -> dict[str, Any]:
     """What those who run the platform see: what is not set up yet, projects, workers, and whether all is well."""
-    live = Project.objects.filter(retired_at__isnull=True)
-    projects = sorted(live.select_related("team").prefetch_related("sources"), key=_is_project_well)
+    projects = Project.objects.filter(retired_at__isnull=True).annotate(is_well=_is_project_well())
+    total = projects.aggregate(count=Count("pk"), well=Count("pk", filter=Q(is_well=True)))
+    first = projects.select_related("team").prefetch_related("sources").order_by("is_well", "name", "pk")
+    are_well = 0 < total["count"] == total["well"]
     return {
         "setup": setup_steps(),
-        "projects": projects[:MOST_PROJECTS],
-        "count": len(projects),
+        "projects": first[:MOST_PROJECTS],
+        "count": total["count"],
         "workers": _workers(),
-        "is_well": _is_well(projects),
+        "is_well": are_well and has_worker_beat() and not host_with_wrong_clock(),
     }
 
 
@@ -104,16 +107,12 @@ def _workers() -> list[tuple[Heartbeat, bool]]:
     ]
 
 
-def _is_well(projects: list[Project]) -> bool:
-    """Whether all of these can be reached, every list was read, and a worker runs, with a right clock."""
-    are_well = bool(projects) and all(map(_is_project_well, projects))
-    return are_well and has_worker_beat() and not host_with_wrong_clock()
-
-
-def _is_project_well(project: Project) -> bool:
-    lists = project.sources.all()
-    has_read_all = bool(lists) and all(source.listed_at and not source.is_failing for source in lists)
-    return has_read_all and project.trusted and not project.is_blocked()
+def _is_project_well() -> Q:
+    """Projects whose calls go out, and whose lists were all read."""
+    lists = ClusterListing.objects.filter(project=OuterRef("pk"))
+    is_unread = Q(listed_at__isnull=True) | Q(failed_at__isnull=False)
+    goes_out = Q(trusted=True) & (Q(blocked_until__isnull=True) | clock.due("blocked_until", KEY_PAUSE))
+    return goes_out & Q(Exists(lists)) & ~Q(Exists(lists.filter(is_unread)))
 
 
 @access(post=OWN, page="web:home")
