@@ -161,9 +161,8 @@ def audited_database(name: str, url: str) -> dict[str, Any]:
         }
     else:
         options = config.setdefault("OPTIONS", {})
-        options["options"] = (
-            f"{SESSION_OPTIONS} {options.get('options', '')}".strip()
-        )  # what comes last counts
+        # What comes last counts.
+        options["options"] = f"{SESSION_OPTIONS} {options.get('options', '')}".strip()
     return config
 
 

@@ -132,8 +132,8 @@ def alert_mail(alert: Event) -> Text:
     if event.action == EventType.ALERTS_TESTED:
         text = _("%(by)s sent this test. You get the audit's alerts at this address.\n\nChange that: %(url)s")
         return to, _("A test of the audit's alerts"), text % {"by": event.person_name, "url": page}
-    lately = Q(at__gte=later(event.at, -TOGETHER)) | Q(seq=seq)
-    alerts = Event.objects.filter(lately, action__in=ALERTS, seq__lte=seq)
+    is_recent = Q(at__gte=later(event.at, -TOGETHER)) | Q(seq=seq)
+    alerts = Event.objects.filter(is_recent, action__in=ALERTS, seq__lte=seq)
     lines = [
         f"{_words(number, each)}\n  {_address(number)}"
         for number, each in events(alerts.order_by("-seq")[:MOST])

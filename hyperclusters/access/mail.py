@@ -270,7 +270,7 @@ KINDS: dict[str, MailKind[Any]] = {
         _decision_mail,
     ),
     "mailed_at": MailKind(
-        lambda: Invitation.objects.open().select_related("team", "invited_by"), _invitation_mail
+        lambda: Invitation.objects.acceptable().select_related("team", "invited_by"), _invitation_mail
     ),
     "reminded_at": MailKind(lambda: _ending_soon().select_related("person", "team"), _expiry_mail),
     # The number alone: an alert whose other values somebody made unreadable has its mail too.

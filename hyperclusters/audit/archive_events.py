@@ -48,8 +48,8 @@ class Cursor(NamedTuple):
 @dataclass(slots=True)
 class ArchivePage:
     """What was found, newest first, each with its number (0 if unknown). `cursor`: where to continue; None at the end.
-    `unavailable`: archives whose files cannot be read here. `damage_count`: 0 if every row that was read is genuine and in its
-    place."""
+    `unavailable`: archives whose files cannot be read here. `damage_count`: 0 if every row stands in its
+    place, and those that were wanted are genuine."""
 
     events: list[tuple[int, Event | None]] = field(default_factory=list)
     cursor: Cursor | None = None
@@ -90,17 +90,16 @@ def search(
                 next_seq = _seq_behind(file, segment, end)
                 for at, line in lines_backwards(file, end):
                     number = _claimed_seq(line, segment)
-                    page.damage_count += (
-                        number != next_seq - 1
-                    )  # some are missing, stand twice or are no event
-                    next_seq = number or next_seq - 1
+                    # Else some are missing, stand twice or are no event.
+                    page.damage_count += next_seq is not None and number != next_seq - 1
+                    next_seq = number or (next_seq and next_seq - 1)
                     if not needles or any(each in line for each in needles):
                         _take(page, segment, line, matches, shows_damage=shows_damage)
                     if len(page.events) >= size or time.monotonic() > deadline:
-                        page.damage_count += at == 0 and next_seq > segment.first
+                        page.damage_count += at == 0 and next_seq != segment.first
                         page.cursor = Cursor(segment.first, at)
                         return _without_end(page, segments)
-                page.damage_count += next_seq > segment.first
+                page.damage_count += next_seq != segment.first
         except Unavailable:
             page.unavailable.append(segment)
     return page
@@ -196,12 +195,12 @@ def _end(file: IO[bytes], segment: Segment, cursor: Cursor | None) -> int:
     return 0
 
 
-def _seq_behind(file: IO[bytes], segment: Segment, end: int) -> int:
-    """The number of the event behind this byte."""
+def _seq_behind(file: IO[bytes], segment: Segment, end: int) -> int | None:
+    """The number of the event behind this byte; None if the line there is none."""
     if end == file.seek(0, 2):
         return segment.last + 1
     file.seek(end)
-    return _claimed_seq(file.readline(LINE_AT_MOST), segment)
+    return _claimed_seq(file.readline(LINE_AT_MOST), segment) or None
 
 
 def _around(file: IO[bytes], seq: int) -> tuple[int, int]:

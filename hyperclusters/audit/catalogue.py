@@ -15,9 +15,10 @@ LEDGER = "audit_event"  # its indexes are known by name, those of other tables b
 
 POSTGRESQL = """
 WITH visible AS (SELECT * FROM pg_class WHERE pg_table_is_visible(oid)),
+extensions AS (SELECT classid AS class, objid AS number FROM pg_depend WHERE deptype = 'e'),
 ours AS (SELECT * FROM visible WHERE relname = ANY(%(tables)s)),
 others AS (SELECT * FROM visible WHERE relname = ANY(%(others)s)),
-known AS (SELECT * FROM ours UNION ALL SELECT * FROM others)
+dashboard AS (SELECT * FROM ours UNION ALL SELECT * FROM others)
 SELECT 'table', relname::text,
     relkind::text || relpersistence::text || CASE WHEN relrowsecurity OR relforcerowsecurity THEN ' row security' ELSE '' END
 FROM ours
@@ -39,18 +40,19 @@ UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(t.oid, true) || chr(1) || 
     || CASE WHEN prosecdef THEN ' security definer' ELSE '' END
 FROM ours JOIN pg_trigger t ON tgrelid = ours.oid AND NOT tgisinternal JOIN pg_proc p ON p.oid = tgfoid
 UNION ALL SELECT 'policy', relname || '.' || polname, concat(pg_get_expr(polqual, polrelid), ' ', pg_get_expr(polwithcheck, polrelid))
-FROM known JOIN pg_policy ON polrelid = known.oid
+FROM dashboard d JOIN pg_policy ON polrelid = d.oid
 UNION ALL SELECT 'rule', relname || '.' || rulename, pg_get_ruledef(r.oid)
-FROM known JOIN pg_rewrite r ON ev_class = known.oid
+FROM dashboard d JOIN pg_rewrite r ON ev_class = d.oid
 UNION ALL SELECT 'inheritance', inhparent::regclass || ' by ' || inhrelid::regclass, ''
-FROM known JOIN pg_inherits ON known.oid IN (inhparent, inhrelid)
+FROM dashboard d JOIN pg_inherits ON d.oid IN (inhparent, inhrelid)
 UNION ALL SELECT 'second row of', 'audit_head', '' WHERE (SELECT count(*) FROM audit_head) > 1
 -- What runs when a process writes or reads another table of the dashboard may turn its session to another ledger. So may an
 -- expression that calls a function of somebody's, or one of PostgreSQL's that sets a session or runs a text.
 UNION ALL SELECT 'trigger', tgname || ' of ' || relname, pg_get_triggerdef(t.oid) || chr(1) || prosrc
+    || tgenabled::text || coalesce(proconfig::text, '') || prosecdef::text
 FROM others JOIN pg_trigger t ON tgrelid = others.oid AND NOT tgisinternal JOIN pg_proc p ON p.oid = tgfoid
 UNION ALL SELECT 'foreign key', conrelid::regclass || ' ' || pg_get_constraintdef(c.oid), ''
-FROM others JOIN pg_constraint c ON confrelid = others.oid AND NOT EXISTS (SELECT FROM known WHERE known.oid = conrelid)
+FROM others JOIN pg_constraint c ON confrelid = others.oid AND NOT EXISTS (SELECT FROM dashboard d WHERE d.oid = conrelid)
 UNION ALL SELECT 'domain', relname || '.' || attname, concat(typname, ' ',
     (SELECT string_agg(pg_get_constraintdef(c.oid), ' ') FROM pg_constraint c WHERE contypid = ty.oid)) FROM others JOIN pg_attribute ON attrelid = others.oid
 JOIN pg_type ty ON ty.oid = atttypid AND typtype = 'd'
@@ -62,18 +64,20 @@ UNION ALL SELECT 'expression', relname || '.' || name, definition FROM others JO
     UNION ALL SELECT indrelid, 'pg_class'::regclass, indexrelid, indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
 ) expressions ON place = others.oid WHERE definition ~ 'set_config|_to_xml|ts_stat|ts_rewrite' OR EXISTS (
     SELECT FROM pg_depend d WHERE classid = class AND objid = number AND refobjid >= 16384
-    AND refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass) AND NOT EXISTS (
-        SELECT FROM pg_depend e WHERE e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e'))
--- A function or operator of another schema may answer in the place of PostgreSQL's own. Those of extensions are C.
+    AND refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_type'::regclass)
+    AND NOT EXISTS (SELECT FROM extensions e WHERE e.class = refclassid AND e.number = refobjid))
+-- A function or operator of another schema may answer in the place of PostgreSQL's own.
 UNION ALL SELECT 'function', p.oid::regprocedure::text, prosrc
-FROM pg_proc p JOIN pg_language l ON l.oid = prolang AND lanname <> 'c' JOIN pg_namespace n ON n.oid = pronamespace
+FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
 WHERE nspname = ANY(current_schemas(false)) AND nspname <> 'pg_catalog'
+    AND NOT EXISTS (SELECT FROM extensions e WHERE e.class = 'pg_proc'::regclass AND e.number = p.oid)
     AND EXISTS (SELECT FROM pg_proc own WHERE own.proname = p.proname AND own.pronamespace = 'pg_catalog'::regnamespace)
 UNION ALL SELECT 'operator', o.oid::regoperator::text, prosrc
-FROM pg_operator o JOIN pg_proc p ON p.oid = oprcode JOIN pg_language l ON l.oid = prolang AND lanname <> 'c'
-JOIN pg_namespace n ON n.oid = oprnamespace WHERE nspname = ANY(current_schemas(false)) AND nspname <> 'pg_catalog'
+FROM pg_operator o JOIN pg_proc p ON p.oid = oprcode JOIN pg_namespace n ON n.oid = oprnamespace
+WHERE nspname = ANY(current_schemas(false)) AND nspname <> 'pg_catalog'
+    AND NOT EXISTS (SELECT FROM extensions e WHERE e.class = 'pg_operator'::regclass AND e.number = o.oid)
 -- So may a cast between two of PostgreSQL's own types; an extension's casts have a type of its own.
-UNION ALL SELECT 'cast', format_type(castsource, NULL) || ' to ' || format_type(casttarget, NULL), ''
+UNION ALL SELECT 'cast', format_type(castsource, NULL) || ' to ' || format_type(casttarget, NULL), castfunc::regproc::text || castcontext::text
 FROM pg_cast c WHERE c.oid >= 16384 AND castsource < 16384 AND casttarget < 16384
 UNION ALL SELECT 'setting', name || ' of ' || holder, '' FROM (
     SELECT split_part(unnest(setconfig), '=', 1) AS name, coalesce(setrole::regrole::text, 'all roles') AS holder

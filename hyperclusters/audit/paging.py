@@ -20,10 +20,7 @@ NEWEST_FIRST, OLDEST_FIRST = ("-at", "-seq"), ("at", "seq")
 
 
 class EventRow(NamedTuple):
-    """What a list shows of an event, under the model's names. `place`: the time that lists are ordered by.
-
-    An unreadable event has a number, perhaps a place, and None for the rest.
-    """
+    """What a list shows of an event, under the model's names. An unreadable event has a number and None for the rest."""
 
     seq: int
     at: datetime
@@ -40,7 +37,6 @@ class EventRow(NamedTuple):
     request_id: str
     reason: str
     response: dict[str, Any] | None
-    place: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,7 @@ def written_after(alternatives: Sequence[EventQuerySet], seq: int, size: int) ->
 
 def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
     """The numbers of the next older and the next newer event among these rows."""
-    here, others = _position(event.seq), rows.exclude(seq=event.seq)
+    here, others = Position(event.at, event.seq), rows.exclude(seq=event.seq)
     older = _from(others, here, ALWAYS, upwards=False)
     newer = _from(others, here, ALWAYS, upwards=True)
     return older.values_list("seq", flat=True).first(), newer.values_list("seq", flat=True).first()
@@ -159,16 +155,16 @@ def _events(
     else:
         seqs = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
     order = OLDEST_FIRST if upwards else NEWEST_FIRST
-    rows = values(Event.objects.filter(seq__in=seqs).order_by(*order), "at", "canonical", "digest")
+    rows = values(Event.objects.filter(seq__in=seqs).order_by(*order), "canonical", "digest")
     newest = ChainHead.objects.values_list("seq", flat=True).first() if rows else None
     return [_event_row(*row) for row in rows], newest or 0
 
 
-def _event_row(seq: int, place: datetime | None, text: str, seal: str) -> EventRow:
+def _event_row(seq: int, text: str, seal: str) -> EventRow:
     fields = sealed_fields(text, seal)
     if fields is None or fields["seq"] != seq:
         fields = dict.fromkeys(EventRow._fields) | {"seq": seq}
-    return EventRow(**{name: fields.get(name, "") for name in EventRow._fields} | {"place": place})
+    return EventRow(**{name: fields.get(name, "") for name in EventRow._fields})
 
 
 def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:
@@ -203,4 +199,4 @@ def _next(
 
 def _is_any(alternatives: Sequence[EventQuerySet], line: EventRow, span: Span, *, upwards: bool) -> bool:
     others = [rows.exclude(seq=line.seq) for rows in alternatives]
-    return bool(_next(others, 1, Position(line.place or EARLIEST, line.seq), span, upwards=upwards))
+    return bool(_next(others, 1, _position(line.seq) or OLDEST, span, upwards=upwards))

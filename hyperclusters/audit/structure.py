@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -40,8 +41,9 @@ def later_migrations() -> list[str]:
 def changes() -> dict[str, str]:
     """What is missing, changed, switched off or not ours, in words, each with what is there now. One query."""
     tables = {model._meta.db_table for model in _models()}
-    others = {model._meta.db_table for model in apps.get_models(include_auto_created=True)} - tables
-    plan, things = _expected_things(), present(tables, others)
+    others = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    others |= {MigrationRecorder.Migration._meta.db_table, *_cache_tables()}
+    plan, things = _expected_things(), present(tables, others - tables)
     losses = {f"{' '.join(thing)} is missing": "" for thing in plan.keys() - things.keys()}
     strange = {f"{' '.join(thing)} is not ours": things[thing] for thing in things.keys() - plan.keys()}
     edits = {
@@ -50,6 +52,12 @@ def changes() -> dict[str, str]:
         if _comparable(thing[0], plan[thing]) != _comparable(thing[0], things[thing])
     }
     return dict(sorted((losses | strange | edits).items()))
+
+
+def _cache_tables() -> list[str]:
+    """The tables of Django's caches."""
+    caches = [each for each in settings.CACHES.values() if str(each["BACKEND"]).endswith("DatabaseCache")]
+    return [str(each["LOCATION"]) for each in caches]
 
 
 def _models() -> list[type[models.Model]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import manifest
 from .chain import DOCUMENTS, SCALARS, digest, payload, timestamp
-from .export import HARMLESS, UNREADABLE_EVENT
+from .export import COLUMNS, HARMLESS, UNREADABLE_EVENT
 from .raw_rows import NUMBERS
 from .spreadsheets import BOM, cell
 
@@ -52,7 +52,7 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, without_seal: b
             yield f"line {number}: event {seq} names the key {key_id!r}, which is not among AUDIT_KEYS"
         elif digest(keys[key_id], text) != seal:
             yield f"line {number}: event {seq} was edited"
-        yield from sequence.problems(number, int(seq), previous, seal)
+        yield from sequence.add(number, int(seq), previous, seal)
     if facts is None:
         yield NO_MANIFEST
         return
@@ -68,8 +68,8 @@ class _Sequence:
     first: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
 
-    def problems(self, line: int, seq: int, previous: str, seal: str) -> Iterator[str]:
-        """What is wrong with the place of the next event."""
+    def add(self, line: int, seq: int, previous: str, seal: str) -> Iterator[str]:
+        """The next event; what is wrong with its place."""
         if self.last and seq <= self.last["seq"]:
             yield f"line {line}: event {seq} stands out of its order"
         elif self.last and seq == self.last["seq"] + 1 and previous != self.last["digest"]:
@@ -133,9 +133,9 @@ def _problems_of_rows(
             continue
         event = dict(zip(names, cells, strict=False))
         yield from _problems_of(event, keys)
-        if re.fullmatch("[0-9]{1,19}", seq := event.get("seq", "")):
+        if re.fullmatch("[0-9]{1,19}", seq := event.get("seq", "")) and event.get("digest"):
             place = int(seq), event.get("previous", ""), event.get("digest", "")
-            yield from sequence.problems(sheet.line_num, *place)
+            yield from sequence.add(sheet.line_num, *place)
     return cells
 
 
@@ -164,17 +164,33 @@ def _texts(cells: Mapping[str, str]) -> Iterator[str]:
     if timestamp(at) != cells["at"]:
         return
     others = {name: int(cells[name]) if cells[name] else None for name in NUMBERS}
-    if any(value is not None and str(value) != cells[name] for name, value in others.items()):
+    if len(cells) != len(COLUMNS) or any(
+        value is not None and str(value) != cells[name] for name, value in others.items()
+    ):
         return
-    others |= {name: _document(cells[name]) for name in DOCUMENTS}
     names = [name for name in SCALARS if name not in NUMBERS]
-    for values in islice(product(*(_values(name, cells[name]) for name in names)), ALTERNATIVES):
+    readings = [_values(name, cells[name]) for name in names] + [
+        _documents(cells[name]) for name in DOCUMENTS
+    ]
+    names += DOCUMENTS
+    for values in islice(product(*readings), ALTERNATIVES):
         event = SimpleNamespace(at=at, **others, **dict(zip(names, values, strict=True)))
         yield f'{{"previous":"{cells["previous"]}","seq":{cells["seq"]},"key":"{cells["key_id"]}",{payload(event)}'
 
 
-def _document(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_without_repetition) if text else None
+def _documents(text: str) -> Iterator[Any]:
+    """A document, with each long whole number also as the float that PostgreSQL may have written like this."""
+    if not text:
+        yield None
+        return
+    long_count = len(re.findall("[0-9]{17,}", text))
+    for kinds in islice(product((int, float), repeat=long_count), ALTERNATIVES):
+        next_kind = iter(kinds)
+
+        def number(digits: str, next_kind: Iterator[Any] = next_kind) -> Any:
+            return next(next_kind, int)(digits) if len(digits) > 16 else int(digits)
+
+        yield json.loads(text, object_pairs_hook=_without_repetition, parse_int=number)
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
-from hyperclusters.audit import clock
+from hyperclusters.audit import clock, manifest
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.manifest import seal_facts
 from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.readable import counts
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -40,7 +40,7 @@ def create_report(month: date) -> MonthlyReport | None:
         return report
     if not Event.objects.filter(at__lt=end).exists():
         return None
-    text = seal_facts("report", _facts(start, end))
+    text = manifest.seal_facts("report", _facts(start, end))
     with transaction.atomic():
         if report:
             MonthlyReport.objects.filter(pk=report.pk, text=report.text).delete()
@@ -53,12 +53,11 @@ def create_report(month: date) -> MonthlyReport | None:
 
 
 def _is_early(report: MonthlyReport, start: datetime, end: datetime) -> bool:
-    """Whether events of its month were recorded after it. Not known of a report that somebody edited: it stays."""
-    try:
-        through = int(report.facts["through_seq"])
-    except (ValueError, KeyError, TypeError):
+    """Whether events of its month were recorded after it. A report that somebody edited stays as it is."""
+    facts = manifest.read(report.text, "report")
+    if facts is None or any(manifest.seal_problems("report", report.text, facts, dict(settings.AUDIT_KEYS))):
         return False
-    return Event.objects.filter(at__gte=start, at__lt=end, seq__gt=through).exists()
+    return Event.objects.filter(at__gte=start, at__lt=end, seq__gt=facts["through_seq"]).exists()
 
 
 def _midnight(day: date) -> datetime:
@@ -67,15 +66,15 @@ def _midnight(day: date) -> datetime:
 
 def _facts(start: datetime, end: datetime) -> dict[str, Any]:
     teams: dict[str, Counter[str]] = {}
-    through = ChainHead.objects.get().seq
-    rows = Event.objects.filter(at__gte=start, at__lt=end, seq__lte=through)
+    through_seq = ChainHead.objects.get().seq
+    rows = Event.objects.filter(at__gte=start, at__lt=end, seq__lte=through_seq)
     for (team, event_type), n in counts(rows, "team_name", "action").items():
         teams.setdefault(team or "", Counter())[event_type or "unreadable"] += n
     status = integrity_status()
     return {
         "month": f"{start:%Y-%m}",
         "created_at": clock.now().isoformat(timespec="seconds"),
-        "through_seq": through,
+        "through_seq": through_seq,
         "events": {name: dict(sorted(teams[name].items())) for name in sorted(teams)},  # "": of no team
         "review": _review(start, end),
         "integrity": {

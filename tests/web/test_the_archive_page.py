@@ -174,20 +174,26 @@ def test_g40_a_search_tells_of_rows_that_are_missing_or_stand_twice(
     segment = all_archived(files)
     path, olga = files / segment.file, as_("olga")
     assert "data-damaged" not in body(olga.get(f"{PAGE}?cluster=nothing"))
-    lines = CUTS[name](path.read_bytes().splitlines(keepends=True))
-    path.write_bytes(b"".join(lines))
+    whole = path.read_bytes().splitlines(keepends=True)
+    for lines in (whole, CUTS[name](whole)):
+        path.write_bytes(b"".join(lines))
+        for each in ({"needles": [b'"no such text"']}, {"size": 1}, {"size": 2}, {"size": 3}):
+            damage, seqs = _search_all(segment, **each)
+            assert bool(damage) == (lines is not whole)
+            if "size" in each:  # what is genuine is shown, whatever stands around it
+                assert set(seqs) == {seq_of(line.decode()) for line in lines if line.strip()}
     assert "data-damaged" in body(olga.get(f"{PAGE}?cluster=nothing"))
-    for each in ({"needles": [b'"no such text"']}, {"size": 1}, {"size": 2}, {"size": 3}):
-        damage, cursor, seqs = 0, None, list[int]()
-        while True:
-            page = search([segment], lambda _: True, cursor=cursor, **each)
-            damage += page.damage_count
-            seqs += [seq for seq, _ in page.events]
-            if (cursor := page.cursor) is None:
-                break
-        assert damage
-        if "size" in each:  # what is genuine is shown, whatever stands around it
-            assert set(seqs) == {seq_of(line.decode()) for line in lines if line.strip()}
+
+
+def _search_all(segment: Segment, **options: Any) -> tuple[int, list[int]]:
+    """The damage and the numbers of all pages of a search."""
+    damage, cursor, seqs = 0, None, list[int]()
+    while True:
+        page = search([segment], lambda _: True, cursor=cursor, **options)
+        damage += page.damage_count
+        seqs += [seq for seq, _ in page.events]
+        if (cursor := page.cursor) is None:
+            return damage, seqs
 
 
 def test_g40_a_changed_row_is_shown_as_such_and_its_content_is_not(

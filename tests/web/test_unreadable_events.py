@@ -14,9 +14,11 @@ from django.db import connection
 
 from hyperclusters.audit import alerts, push, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event, ScheduledTask
 from hyperclusters.audit.raw_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.visits import forget_visits
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import metrics
 from hyperclusters.clusters.models import Creation
 from tests.audit import tampering as mallory
@@ -163,6 +165,13 @@ def test_g40_a_csv_file_with_an_event_that_was_edited_for_it_is_found_out(
     name: str, creation: Creation, as_: SignIn, tmp_path: Path
 ) -> None:
     path, olga = tmp_path / "audit.csv", as_("olga")
+    record(
+        EventType.CREATE_FAILED,
+        Outcome.FAILED,
+        reason="'1",
+        after={"huge": 1e16, "tiny": 1e-9, "id": 10**17, "n": 1.5},
+    )
+    record(EventType.CREATE_FAILED, Outcome.FAILED, reason="=1+1\n'", person_name="'x")
     path.write_text(post(olga, "csv"), newline="")
     call_command("verify_export", str(path))
     seq = Event.objects.filter(object_id=str(creation.pk)).values_list("seq", flat=True)[0]

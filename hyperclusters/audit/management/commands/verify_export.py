@@ -18,7 +18,7 @@ ENOUGH = 100  # printed one by one
 class Command(BaseCommand):
     help = (
         "Verify an export (JSON Lines or CSV) or a monthly report by itself: no database is asked; AUDIT_KEYS must hold the keys that sealed it. "
-        "A CSV file is verified as a whole, and is another one once a spreadsheet has saved it."
+        "A CSV file is another one once a spreadsheet has saved it."
     )
     requires_system_checks = ()
 

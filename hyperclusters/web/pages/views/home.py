@@ -88,13 +88,15 @@ def home(request: PageRequest) -> HttpResponse:
 def _platform() -> dict[str, Any]:
     """What those who run the platform see: what is not set up yet, projects, workers, and whether all is well."""
     projects = Project.objects.filter(retired_at__isnull=True).annotate(is_well=_is_project_well())
-    total = projects.aggregate(count=Count("pk"), well=Count("pk", filter=Q(is_well=True)))
-    first = projects.select_related("team").prefetch_related("sources").order_by("is_well", "name", "pk")
-    are_well = 0 < total["count"] == total["well"]
+    totals = projects.aggregate(count=Count("pk"), well=Count("pk", filter=Q(is_well=True)))
+    ordered_projects = (
+        projects.select_related("team").prefetch_related("sources").order_by("is_well", "name", "pk")
+    )
+    are_well = 0 < totals["count"] == totals["well"]
     return {
         "setup": setup_steps(),
-        "projects": first[:MOST_PROJECTS],
-        "count": total["count"],
+        "projects": ordered_projects[:MOST_PROJECTS],
+        "count": totals["count"],
         "workers": _workers(),
         "is_well": are_well and has_worker_beat() and not host_with_wrong_clock(),
     }
