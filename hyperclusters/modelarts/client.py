@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import unquote
 
 from hyperclusters.modelarts import complaints, grammar, parsing, signing
 from hyperclusters.modelarts.classification import classify, proves_absence
@@ -265,8 +266,8 @@ class Client:
         request_id = reply.headers.get("x-request-id", "")
         ids: tuple[str, ...] = ()  # of the clusters that a create's answer may mean, a refusal's included
         if request.call == "create" and reply.status is not None:
-            location = reply.headers.get("location", "")
-            ids = named_ids(reply.body, location, in_words=200 <= reply.status <= 299)
+            places = " ".join(reply.headers.get(name, "") for name in ("location", "content-location"))
+            ids = named_ids(reply.body, unquote(places), in_words=200 <= reply.status <= 299)
         body = redact(complaints.decode(reply.body[: 8 * BODY_LIMIT]), self._secrets)
         return Exchange(
             request=request,

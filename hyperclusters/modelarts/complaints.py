@@ -202,8 +202,8 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return _AUTHORIZATION_MESSAGE.sub(r"\1***", text)
 
 
-def named_ids(body: bytes, location: str = "", *, in_words: bool = True) -> tuple[str, ...]:
-    """The usable IDs in an answer's body or `Location`, UUIDs in lower case, in order, at most 20.
+def named_ids(body: bytes, places: str = "", *, in_words: bool = True) -> tuple[str, ...]:
+    """The usable IDs in an answer's body or the addresses in its headers, UUIDs in lower case, in order, at most 20.
 
     Anywhere in the body: one that is cut, wrapped, packed, contradictory or not JSON can still name a cluster.
     `in_words`: IDs that are no UUIDs count, and where no UUID is called an ID, every UUID of the body but those of subnets may be one.
@@ -213,7 +213,7 @@ def named_ids(body: bytes, location: str = "", *, in_words: bool = True) -> tupl
         text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
     is_usable = grammar.is_safe_id if in_words else grammar.is_cluster_id
     ids = [value for pair in _NAMED_ID.findall(text) if is_usable(value := "".join(pair).strip())]
-    ids += _ANY_UUID.findall(location)
+    ids += _ANY_UUID.findall(places)
     if in_words and not any(map(_ANY_UUID.fullmatch, ids)):
         ids += _ANY_UUID.findall(_SUBNET_ID.sub("", text))
     return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]

@@ -375,6 +375,8 @@ NAMED = as_json({"id": CLUSTER_ID})
     ("status", "header", "body"),
     [
         (201, f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b"{}"),
+        (201, f"Content-Location: /v1/hyper-clusters/{CLUSTER_ID}", b"{}"),
+        (201, f"Location: /v1/hyper-clusters/{CLUSTER_ID.replace('-', '%2D')}", b"{}"),
         (201, "Content-Encoding: gzip", NAMED),  # a wrong label
         (201, "Content-Encoding: gzip", gzip.compress(NAMED, mtime=0)),
         (201, "Content-Encoding: deflate", zlib.compress(NAMED)),
