@@ -31,9 +31,12 @@ class Stopped(Exception):
 
 
 def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
-    """Run every task that is due and free, in this thread. A failed task is logged and tried again soon."""
+    """Run every task that is due and free, in this thread, until the process is to stop. A failed task is logged and
+    tried again soon."""
     _anchor()
     for name, (seconds, do) in _tasks(may_go_on).items():
+        if not may_go_on():
+            return  # whoever ends this process now would leave the next task to nobody, for an hour
         if (task := _claim(name, seconds)) is None:
             continue
         was_run_after = task.run_after

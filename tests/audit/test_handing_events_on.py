@@ -342,3 +342,13 @@ def test_g47_the_page_and_the_metrics_say_how_far_a_sink_is_behind(
     page = words(as_("olga").get("/audit/chain/"))
     assert "has every event" in page
     assert "Set aside: 2" in page
+
+
+def test_g52_a_worker_that_is_told_to_stop_takes_no_task(
+    database: None, settings: Any, tmp_path: Path
+) -> None:
+    settings.AUDIT_ANCHORS = tmp_path / "anchors.jsonl"
+    answers = iter([True])  # it is told within the first task
+    tasks.run_due(lambda: next(answers, False))
+    assert ScheduledTask.objects.count() == 1
+    assert not ScheduledTask.objects.exclude(lease_holder="").exists()
