@@ -350,7 +350,8 @@ def test_a_search_of_blank_lines_ends_in_time_and_names_the_damage(ledger: int) 
     with (folder() / segment.file).open("ab") as file:
         file.write(b"\n" * 1000)
     page = archive_events.search([segment], matcher(EventFilter(), None), seconds=-1)
-    assert (page.events, page.damage_count) == ([], 1)
+    assert page.events == []
+    assert page.damage_count
     assert page.cursor
     rows = everything(matcher(EventFilter(), None), [segment], size=5000)
     assert [seq for seq, _ in rows] == list(range(segment.last, segment.first - 1, -1))
