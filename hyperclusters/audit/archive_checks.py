@@ -33,7 +33,6 @@ from .segments import archive_from
 from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
-RENEW = timedelta(seconds=2)  # between two renewals of a lease
 SOON = timedelta(seconds=5)  # until a check that ended with an error begins again
 # Of a manifest, as its record has it.
 MANIFEST_FIELDS = ("first", "last", "previous", "digest", "file", "sha256")
@@ -65,17 +64,11 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
         return
     ours = SegmentCheck.objects.filter(pk=check.pk, lease_holder=check.lease_holder)
     release: dict[str, Any] = {"lease_holder": "", "lease_expires_at": None}
-    renewed_at = clock.now()
+    renew = SegmentCheck.objects.renewal(check)
 
-    def go_on(count: int, total: int) -> None:
-        nonlocal renewed_at
-        if not may_go_on():
+    def go_on(count: int, _total: int) -> None:
+        if not may_go_on() or not renew(count=count):
             raise _Stopped
-        if clock.now() - renewed_at > RENEW or count == total:
-            renewed_at = clock.now()
-            lease = {"lease_expires_at": renewed_at + ours.lease_length}
-            if not ours.update(count=count, **lease):
-                raise _Stopped
 
     try:
         result = _result(check, go_on)

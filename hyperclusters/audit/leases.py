@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
@@ -12,6 +14,7 @@ from . import clock
 
 L = TypeVar("L", bound="LeaseModel")
 CLAIM_AMONG = 20  # rows read in one query; those that others take meanwhile are skipped
+RENEW_EVERY = 2.0  # seconds
 
 
 class LeasedQuerySet(models.QuerySet[L]):
@@ -63,6 +66,21 @@ class LeasedQuerySet(models.QuerySet[L]):
         free = self.due().order_by().filter(pk=pk)
         lease_expires_at = clock.now() + self.lease_length
         return bool(free.update(lease_holder=holder, lease_expires_at=lease_expires_at))
+
+    def renewal(self, row: L) -> Callable[..., bool]:
+        """A function that the row's worker calls often: it renews the lease every few seconds, and writes the given
+        columns with it. False if another worker has the row."""
+        ours = self.filter(pk=row.pk, lease_holder=row.lease_holder)
+        renewed_at = time.monotonic()
+
+        def renew(**columns: Any) -> bool:
+            nonlocal renewed_at
+            if time.monotonic() - renewed_at < RENEW_EVERY:
+                return True
+            renewed_at = time.monotonic()
+            return bool(ours.update(lease_expires_at=clock.now() + self.lease_length, **columns))
+
+        return renew
 
 
 class LeaseModel(models.Model):

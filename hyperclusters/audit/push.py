@@ -106,7 +106,7 @@ def sinks() -> dict[str, Sink]:
     return active
 
 
-def push(task: ScheduledTask, sink: Sink, may_go_on: Callable[[], bool]) -> None:
+def push(sink: Sink, task: ScheduledTask, may_go_on: Callable[[], bool]) -> None:
     """Send new events, batch by batch. A batch that is refused for its content is sent again in halves; one that
     fails for another reason is sent again later, after growing pauses."""
     size = AT_ONCE

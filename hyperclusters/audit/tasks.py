@@ -23,25 +23,27 @@ log = logging.getLogger(__name__)
 SOON = 5.0  # seconds between two runs of tasks that follow the ledger
 NEW_EVERY = 60.0  # and between two verifications of new events
 DATABASE_AWAY = 1.0  # and between two attempts to release a task
-Do = Callable[[ScheduledTask], None]
+MayGoOn = Callable[[], bool]
+Do = Callable[[ScheduledTask, MayGoOn], None]
 
 
 class Stopped(Exception):
-    """The process is stopping: the next one verifies the rest."""
+    """The process is stopping, or its lease has lapsed: the next one verifies the rest."""
 
 
-def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
+def run_due(may_go_on: MayGoOn = lambda: True) -> None:
     """Run every task that is due and free, in this thread, until the process is to stop. A failed task is logged and
     tried again soon."""
     _anchor()
-    for name, (seconds, do) in _tasks(may_go_on).items():
+    for name, (seconds, do) in _tasks().items():
         if not may_go_on():
-            return  # whoever ends this process now would leave the next task to nobody, for an hour
+            return  # whoever ends this process now would leave the next task to nobody, for minutes
         if (task := _claim(name, seconds)) is None:
             continue
         was_run_after = task.run_after
+        renew = ScheduledTask.objects.renewal(task)
         try:
-            do(task)
+            do(task, lambda: may_go_on() and renew())  # noqa: B023
         except Stopped:
             _give_back(task, was_run_after, may_go_on)  # due for the next worker
             return
@@ -59,29 +61,32 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
     archive_checks.run_due(may_go_on)
 
 
-def _tasks(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
+def _tasks() -> dict[str, tuple[float, Do]]:
+    tasks: dict[str, tuple[float, Do]] = {}
+    if not structure.later_migrations():  # else a worker of that release verifies, or it is overdue
+        tasks["verify whole"] = (settings.AUDIT_VERIFY_HOURS * 3600.0, _verify_whole)
+        tasks["verify new"] = (NEW_EVERY, _verify_new)
+    tasks["alerts"] = (SOON, lambda task, _: alerts.warn(task))
+    tasks["denials"] = (SOON, lambda *_: denials.close_windows())
+    for name, sink in push.sinks().items():
+        tasks[name] = (SOON, partial(push.push, sink))
+    return tasks
+
+
+def _verify_whole(_task: ScheduledTask, may_go_on: MayGoOn) -> None:
+    verification.note(integrity.WHOLE, verification.verify_whole(_progress(may_go_on)))
+
+
+def _verify_new(_task: ScheduledTask, may_go_on: MayGoOn) -> None:
+    verification.note(integrity.NEW, verification.verify_new(_progress(may_go_on)))
+
+
+def _progress(may_go_on: MayGoOn) -> Callable[[int, int], None]:
     def go_on(_count: int, _all: int) -> None:
         if not may_go_on():
             raise Stopped
 
-    every = settings.AUDIT_VERIFY_HOURS * 3600.0
-    tasks: dict[str, tuple[float, Do]] = {}
-    if (
-        not structure.later_migrations()
-    ):  # else a worker of that release verifies, or the verification is overdue
-        tasks["verify whole"] = (
-            every,
-            lambda _: verification.note(integrity.WHOLE, verification.verify_whole(go_on)),
-        )
-        tasks["verify new"] = (
-            NEW_EVERY,
-            lambda _: verification.note(integrity.NEW, verification.verify_new(go_on)),
-        )
-    tasks["alerts"] = (SOON, alerts.warn)
-    tasks["denials"] = (SOON, lambda _: denials.close_windows())
-    for name, sink in push.sinks().items():
-        tasks[name] = (SOON, partial(push.push, sink=sink, may_go_on=may_go_on))
-    return tasks
+    return go_on
 
 
 def _claim(name: str, seconds: float) -> ScheduledTask | None:
@@ -97,8 +102,8 @@ def _claim(name: str, seconds: float) -> ScheduledTask | None:
     return ScheduledTask.objects.filter(clock.due("run_after", longest), name=name).claim(uuid.uuid4().hex)
 
 
-def _give_back(task: ScheduledTask, run_after: datetime, may_go_on: Callable[[], bool]) -> None:
-    """Release the task as soon as the database answers: otherwise nobody has it for an hour. A lapsed lease is not
+def _give_back(task: ScheduledTask, run_after: datetime, may_go_on: MayGoOn) -> None:
+    """Release the task as soon as the database answers: otherwise nobody has it for minutes. A lapsed lease is not
     ours to release."""
     ours = ScheduledTask.objects.filter(name=task.name, lease_holder=task.lease_holder)
     while True:

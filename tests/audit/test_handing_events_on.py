@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hyperclusters.audit import push, tasks
+from hyperclusters.audit import clock, leases, push, tasks
 from hyperclusters.audit.chain import digest, from_jsonl
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import AlertSettings, Event, ScheduledTask, UndeliveredEvent
@@ -352,3 +352,39 @@ def test_g52_a_worker_that_is_told_to_stop_takes_no_task(
     tasks.run_due(lambda: next(answers, False))
     assert ScheduledTask.objects.count() == 1
     assert not ScheduledTask.objects.exclude(lease_holder="").exists()
+
+
+def test_g52_another_worker_does_the_task_of_a_dead_one_within_minutes(
+    database: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long task keeps its lease by renewing it, so that a lease can be short."""
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr(push, "AT_ONCE", 1)
+    left: list[timedelta] = []
+    row = ScheduledTask.objects.filter(name="push to webhook")
+
+    def lapses_soon(_lines: object) -> None:
+        expires_at = row.get().lease_expires_at
+        assert expires_at
+        left.append(expires_at - clock.now())
+        row.update(lease_expires_at=clock.now() + timedelta(seconds=1))
+
+    def taken_by_another(_lines: object) -> None:
+        left.append(timedelta())
+        row.update(lease_holder="another")  # this one was away for longer than its lease
+
+    for each in range(3):
+        record(EventType.SIGNED_IN, Outcome.DONE, on=Subject("person", str(each), str(each)))
+    monkeypatch.setattr(push, "sinks", lambda: {"push to webhook": lapses_soon})
+    tasks.run_due()
+    assert len(left) > 2
+    assert all(timedelta(minutes=4) < each <= timedelta(minutes=5) for each in left)
+
+    record(EventType.SIGNED_IN, Outcome.DONE, on=Subject("person", "4", "4"))
+    record(EventType.SIGNED_IN, Outcome.DONE, on=Subject("person", "5", "5"))
+    monkeypatch.setattr(push, "sinks", lambda: {"push to webhook": taken_by_another})
+    row.update(run_after=clock.now() - timedelta(seconds=1))
+    left.clear()
+    tasks.run_due()
+    assert len(left) == 1
+    assert row.get().lease_holder == "another"

@@ -93,7 +93,7 @@ def test_g40_no_stored_value_ends_in_an_error(
         assert "manifest" in json.loads(post(olga, "jsonl").splitlines()[-1])
         handed: list[str] = []
         task = ScheduledTask.objects.create(name=f"push {start}", run_after="2026-01-01T00:00:00Z")
-        push.push(task, handed.extend, lambda: True)
+        push.push(handed.extend, task, lambda: True)
         assert len(handed) == task.seq == Event.objects.latest("seq").seq
         alerts.warn(ScheduledTask.objects.create(name=f"alerts {start}", run_after="2026-01-01T00:00:00Z"))
         assert b"audit_head" in metrics.exposition()
@@ -117,11 +117,11 @@ def test_g40_a_number_at_the_end_of_the_range_hides_nothing(
     assert "manifest" in post(olga, "jsonl").splitlines()[-1]
     handed: list[str] = []
     task = ScheduledTask.objects.create(name="push", run_after="2026-01-01T00:00:00Z")
-    push.push(task, handed.extend, lambda: True)
+    push.push(handed.extend, task, lambda: True)
     assert newest <= task.seq < MOST
     run_worker()
     submit_creation(creation.requested_by, creation.project, "after-it")
-    push.push(task, handed.extend, lambda: True)
+    push.push(handed.extend, task, lambda: True)
     assert "after-it" in "".join(handed)
 
 
