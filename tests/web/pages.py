@@ -65,8 +65,9 @@ def body(answer: Any) -> str:
 
 
 def words(answer: Any) -> str:
-    """What a person reads: without tags, entities resolved, spaces folded."""
+    """What a person reads: without tags, entities resolved, spaces folded; shortened IDs whole."""
     text = re.sub(r"<(script|style)\b.*?</\1>", " ", body(answer), flags=re.DOTALL)
+    text = re.sub(r'(<span class="id">[^<>]+)<span>([^<>]+)</span>', r"\1\2", text)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 

@@ -95,7 +95,7 @@ def test_a_cluster_is_created_listed_and_found_in_the_audit(
     assert 'data-state="created"' in page
     cluster = cloud.simulator.clusters()[0]
     assert cluster.id in page
-    listed = body(ada.get("/clusters/"))
+    listed = words(ada.get("/clusters/"))
     assert "test-hps--1107" in listed
     assert cluster.networks[0].subnet_id in listed
     text = body(as_("olga").get("/audit/?q=test-hps--1107&outcome=done"))

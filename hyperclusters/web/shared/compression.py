@@ -12,7 +12,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
 
 TAKES_BROTLI = re.compile(r"\bbr\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
-QUALITY = 5  # a millisecond or two for a page; 11 would take a hundred
+QUALITY = 6  # a millisecond or two for a page; 11 would take a hundred
 LEAST = 200  # bytes; what is smaller stays as it is, as gzip's middleware has it
 
 
