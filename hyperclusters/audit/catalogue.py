@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from django.db import connection
 
 Things = dict[tuple[str, str], str]  # kind and name → definition
+CODE = ("code", "")  # all functions and views that are not the dashboard's
 LEDGER = "audit_event"  # its indexes are known by name, those of other tables by what they say
 
 POSTGRESQL = """
@@ -76,6 +77,13 @@ UNION ALL SELECT 'operator', o.oid::regoperator::text, prosrc
 FROM pg_operator o JOIN pg_proc p ON p.oid = oprcode JOIN pg_namespace n ON n.oid = oprnamespace
 WHERE nspname = ANY(current_schemas(false)) AND nspname <> 'pg_catalog'
     AND NOT EXISTS (SELECT FROM extensions e WHERE e.class = 'pg_operator'::regclass AND e.number = o.oid)
+-- What functions and views of somebody's do now: whatever is strange above may use them.
+UNION ALL SELECT 'code', '', coalesce(string_agg(code, chr(1) ORDER BY code), '') FROM (
+    SELECT concat_ws(' ', p.oid::regprocedure, prosrc, probin, proconfig, prosecdef, prosqlbody) AS code FROM pg_proc p
+    WHERE p.oid >= 16384 AND NOT EXISTS (SELECT FROM ours JOIN pg_trigger ON tgrelid = ours.oid WHERE tgfoid = p.oid)
+        AND NOT EXISTS (SELECT FROM extensions e WHERE e.class = 'pg_proc'::regclass AND e.number = p.oid)
+    UNION ALL SELECT v.oid::regclass || ' ' || pg_get_viewdef(v.oid) FROM pg_class v WHERE relkind IN ('v', 'm') AND v.oid >= 16384
+) others_code
 -- So may a cast between two of PostgreSQL's own types; an extension's casts have a type of its own.
 UNION ALL SELECT 'cast', format_type(castsource, NULL) || ' to ' || format_type(casttarget, NULL), castfunc::regproc::text || castcontext::text
 FROM pg_cast c WHERE c.oid >= 16384 AND castsource < 16384 AND casttarget < 16384
@@ -124,7 +132,7 @@ def present(tables: Collection[str], others: Collection[str]) -> Things:
             or kind not in {"constraint", "index"}
             or (kind == "index" and re.search(rf"[. ]{LEDGER} USING", definition))
         ):
-            things[kind, name] = definition
+            things[kind, name] = definition or ""  # an index of a constraint has none
         else:
             is_off = definition.endswith(" off")
             words = _without_name(definition.removesuffix(" off")) if kind == "index" else name

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, seq_of
-from .findings import IntegrityIssues, IssueKind
+from .findings import ELSEWHERE, IntegrityIssues, IssueKind
 from .loose import Loose, Row, unreadable_part
 
 HOLES_AT_MOST = 10_000  # skipped numbers to remember, in case their events come later
@@ -55,7 +55,9 @@ class ChainVerifier:
     _holes: set[int] = field(default_factory=set)
     _number: int = field(init=False)  # of the row before
     _early: tuple[Row, int] | None = None  # with the number of the row before it
-    _early_places: dict[int, int] = field(default_factory=dict)  # of events that come before their turn
+    _early_rows: dict[int, Row] = field(
+        default_factory=dict
+    )  # events that come before their turn, by their numbers
     _new_numbers: tuple[int, int] | None = None  # events whose numbers nothing else explains
     _closed_gaps: set[int] = field(default_factory=set)  # the last number of each that later rows have closed
     _is_another_history: bool = False
@@ -98,11 +100,11 @@ class ChainVerifier:
         """All rows were fed. `head` is the recorded end of the chain; None if that record is gone."""
         self._settle_early()
         self._judge_unverified(max(head.seq if head else 0, self.position.seq), head.digest if head else "")
-        if (furthest := max(self._early_places, default=0)) > self.position.seq:
+        if (furthest := max(self._early_rows, default=0)) > self.position.seq:
             self._passed_over(self.position.seq + 1, furthest + 1)
             self.position = ChainPosition(furthest, "")
-        for text_seq, number in self._early_places.items():
-            self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
+        for text_seq, row in self._early_rows.items():
+            self.findings.add(IssueKind.INSERTED, row[0], detail=f"a copy of event {text_seq}")
         for first, last in _ranges(self._holes):
             self.findings.add(
                 IssueKind.DELETED, first, last, NUMBERS_REUSED if last in self._closed_gaps else ""
@@ -143,9 +145,9 @@ class ChainVerifier:
         if self._early:
             self._settle_early(text_seq)
         if text_seq <= self.position.seq:
-            self._came_late(text_seq, number)
+            self._came_late(text_seq, row)
         elif 0 < number <= self.start.seq:
-            self._note_early(text_seq, number)
+            self._note_early(text_seq, row)
         elif text_seq > self.position.seq + 1 + self._loose.count and number != text_seq:
             # The next one shows whether the chain goes on from here, or this one was moved here.
             self._early = row, self._number
@@ -159,15 +161,15 @@ class ChainVerifier:
             return
         (row, before), self._early = self._early, None
         text_seq = seq_of(row[3])
-        if next_seq in {0, text_seq + 1} or len(self._early_places) >= HOLES_AT_MOST:
+        if next_seq in {0, text_seq + 1} or len(self._early_rows) >= HOLES_AT_MOST:
             self._accept(row, text_seq, before)
         else:
-            self._note_early(text_seq, row[0])
+            self._note_early(text_seq, row)
 
-    def _note_early(self, text_seq: int, number: int) -> None:
-        """Remember where an event stands before its turn, or a copy of it. A second one is a copy."""
-        if self._early_places.setdefault(text_seq, number) != number:
-            self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
+    def _note_early(self, text_seq: int, row: Row) -> None:
+        """Remember an event that stands before its turn, or a copy of it. A second one is a copy."""
+        if self._early_rows.setdefault(text_seq, row) is not row:
+            self.findings.add(IssueKind.INSERTED, row[0], detail=f"a copy of event {text_seq}")
 
     def _accept(self, row: Row, text_seq: int, before: int) -> None:
         """Take a genuine event, next in the chain or after a gap. `before`: the number of the row before it."""
@@ -208,20 +210,25 @@ class ChainVerifier:
         if next_key := activated_key(text):
             self.key_id, self.is_strict = next_key, True
 
-    def _came_late(self, text_seq: int, number: int) -> None:
+    def _came_late(self, text_seq: int, row: Row) -> None:
         if text_seq in self._holes:
             self._holes.remove(text_seq)
-            self.findings.add(IssueKind.REORDERED, text_seq, detail=f"it stands at {number}")
+            self._reordered(text_seq, row)
         else:
-            self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
+            self.findings.add(IssueKind.INSERTED, row[0], detail=f"a copy of event {text_seq}")
+
+    def _reordered(self, text_seq: int, row: Row) -> None:
+        columns = [name for name in self.differences(row[0], row[3]) if name != "seq"]
+        edits = f" with another {', '.join(columns)}" if columns else ""
+        self.findings.add(IssueKind.REORDERED, text_seq, detail=ELSEWHERE.format(row[0]) + edits)
 
     def _passed_over(self, first: int, until: int) -> None:
         if until - first > HOLES_AT_MOST - len(self._holes):
             self.findings.add(IssueKind.DELETED, first, until - 1)
             return
         for hole in range(first, until):
-            if (number := self._early_places.pop(hole, None)) is not None:
-                self.findings.add(IssueKind.REORDERED, hole, detail=f"it stands at {number}")
+            if row := self._early_rows.pop(hole, None):
+                self._reordered(hole, row)
             else:
                 self._holes.add(hole)
 

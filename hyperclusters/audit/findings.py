@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 FINDING_LINE = re.compile(
     r"([a-z ]+): (?:event|line)s? (-?[0-9]+)(?: to (-?[0-9]+))?(?: \((.*)\))?", re.DOTALL
 )  # see Finding.__str__
+ELSEWHERE = "it stands at {}"  # the detail of an event that was moved
 ENOUGH = 200  # findings listed one by one; a ledger with more is certainly broken
 
 
@@ -64,6 +65,12 @@ class IntegrityIssue:
             return cls(kind, int(first), int(last or first), detail)
         kind, _, detail = text.partition(": ")
         return cls(kind, 0, 0, detail)
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The numbers under which its events are stored now, first and last."""
+        moved = re.match(ELSEWHERE.format("(-?[0-9]+)"), self.detail)
+        return (int(moved[1]), int(moved[1])) if moved else (self.first, self.last)
 
     @property
     def identity(self) -> tuple[str, int, int, str, str]:

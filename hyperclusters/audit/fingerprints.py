@@ -9,11 +9,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from .chain import COLUMNS, DOCUMENTS
 from .findings import IntegrityIssue, IssueKind
-from .raw_rows import AT_ONCE, column_texts, text_of
+from .raw_rows import AT_ONCE, column_texts, is_about_a_definition, savepoint, text_of
 
 
 def with_contents(
@@ -27,6 +27,7 @@ def with_contents(
         IssueKind.REORDERED,
         IssueKind.RESEALED,
         IssueKind.ROLLED_BACK,
+        IssueKind.UNREADABLE,
     )
     places: dict[IntegrityIssue, set[str]] = {}
     for each in acknowledgements:
@@ -34,13 +35,25 @@ def with_contents(
     issues = []
     for each in findings:
         if each.kind in kinds:
-            content = fingerprint(each.first, each.last)
-            contents = places.get(each, set())
-            if contents - {content} and (raw := raw_fingerprint(each.first, each.last)) in contents:
-                content = raw
+            content = _content(each, places.get(each, set()))
             each = replace(each, content=content)  # noqa: PLW2901
         issues.append(each)
     return issues
+
+
+def _content(issue: IntegrityIssue, contents: set[str]) -> str:
+    """The digest of the finding's rows, of an earlier release if these `contents` have it. Empty if the database
+    cannot answer, which is a finding too."""
+    try:
+        with savepoint():
+            content = fingerprint(*issue.rows)
+            if contents - {content} and (raw := raw_fingerprint(*issue.rows)) in contents:
+                return raw
+            return content
+    except DatabaseError as error:
+        if not is_about_a_definition(error):
+            raise
+        return ""
 
 
 RAW = {

@@ -39,7 +39,7 @@ POSTGRESQL = {
 # A column of SQLite takes any type. `< x''` is true of texts and numbers alone, `< ''` of numbers alone. Its functions
 # of texts stop at a NUL; json_quote and the comparison of columns do not.
 SQLITE = {
-    "text": "json_quote(CASE WHEN {0} < x'' THEN {0} END)",
+    "text": "CASE WHEN {0} < x'' THEN json_quote({0}) END",
     "number": "CASE WHEN {0} IS NULL THEN 'null' WHEN {0} < '' THEN {0} END",
     "document": "CASE WHEN {0} IS NULL THEN 'null' WHEN {0} < x'' AND {0} <> 'null' THEN {0} END",
     "at": "CASE WHEN at = substr(at, 1, 10) || ' ' || substr(at, 12) THEN "

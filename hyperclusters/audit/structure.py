@@ -18,7 +18,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from . import people_events, triggers
-from .catalogue import Things, parts_of, plain, present
+from .catalogue import CODE, Things, parts_of, plain, present
 from .models import Event
 from .search import INDEX, INDEX_SQL, TABLE_SQL
 
@@ -44,10 +44,13 @@ def changes() -> dict[str, str]:
     others = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     others |= {MigrationRecorder.Migration._meta.db_table, *_cache_tables()}
     plan, things = _expected_things(), present(tables, others - tables)
+    code = things.pop(CODE, "")
     losses = {f"{' '.join(thing)} is missing": "" for thing in plan.keys() - things.keys()}
-    strange = {f"{' '.join(thing)} is not ours": things[thing] for thing in things.keys() - plan.keys()}
+    strange = {
+        f"{' '.join(thing)} is not ours": things[thing] + code for thing in things.keys() - plan.keys()
+    }
     edits = {
-        f"{' '.join(thing)} was changed or switched off": things[thing]
+        f"{' '.join(thing)} was changed or switched off": things[thing] + code
         for thing in plan.keys() & things.keys()
         if _comparable(thing[0], plan[thing]) != _comparable(thing[0], things[thing])
     }

@@ -325,6 +325,49 @@ TROUBLES: dict[str, Callable[[], None]] = {
 }
 
 
+def alarms_again(make: Callable[[], None], change: Callable[[], None]) -> None:
+    """What `make` does is found and acknowledged; what `change` does there is found again."""
+
+    def state() -> str:
+        verification.note(integrity.WHOLE, verification.verify_whole())
+        return integrity.integrity_status().state
+
+    noted(5)
+    make()
+    assert state() == "broken"
+    acknowledged()
+    assert state() == "intact"
+    change()
+    assert state() == "broken"
+
+
+def renumber(seq: int, number: int) -> None:
+    unguarded(lambda: sql("UPDATE audit_event SET seq = %s WHERE seq = %s", number, seq))
+
+
+@pytest.mark.parametrize("number", [-40, 40])
+def test_g21_an_event_that_was_moved_alarms_again_once_it_is_edited(database: None, number: int) -> None:
+    alarms_again(lambda: renumber(3, number), lambda: edit(number))
+    kind, where = IssueKind.REORDERED, f"it stands at {number} with another reason"
+    assert verified().findings == (IntegrityIssue(kind, 3, 3, where),)
+    acknowledged()
+    assert verified().state == "intact"
+    edit(number, "changed once more")
+    assert verified().findings == (IntegrityIssue(kind, 3, 3, where),)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores nothing that is no text")
+@pytest.mark.parametrize("column", ["reason", "canonical"])
+@pytest.mark.parametrize("value", ["x'41{}'", "CAST(x'ff{}' AS text)"])
+def test_g21_an_unreadable_event_alarms_again_once_it_holds_something_else(
+    database: None, column: str, value: str
+) -> None:
+    def store(last: int) -> None:
+        unguarded(lambda: sql(f"UPDATE audit_event SET {column} = {value.format(last)} WHERE seq = 3"))
+
+    alarms_again(lambda: store(10), lambda: store(11))
+
+
 def test_g21_a_trigger_that_was_acknowledged_alarms_again_once_it_does_something_else(database: None) -> None:
     def create(body: str) -> None:
         if connection.vendor == "sqlite":
@@ -336,20 +379,41 @@ def test_g21_a_trigger_that_was_acknowledged_alarms_again_once_it_does_something
             )
             sql("CREATE OR REPLACE TRIGGER zz AFTER INSERT ON audit_duty FOR EACH ROW EXECUTE FUNCTION zz()")
 
-    def state() -> str:
-        verification.note(integrity.WHOLE, verification.verify_whole())
-        return integrity.integrity_status().state
-
-    noted()
     try:
-        create("1")
-        assert state() == "broken"
-        acknowledged()
-        assert state() == "intact"
-        create("2")
-        assert state() == "broken"
+        alarms_again(lambda: create("1"), lambda: create("2"))
     finally:
         sql("DROP TRIGGER zz" if connection.vendor == "sqlite" else "DROP FUNCTION zz CASCADE")
+
+
+USES = {
+    "cast": "CREATE CAST (text AS bigint) WITH FUNCTION zz(text) AS ASSIGNMENT",
+    "default": "ALTER TABLE accounts_session ALTER agent SET DEFAULT zz('0')::text",
+    "constraint": "ALTER TABLE audit_event ADD CONSTRAINT zz CHECK (zz(reason) > 0)",
+    "function of a trigger's": "CREATE FUNCTION yy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM zz('0'); RETURN NEW; END $$; CREATE TRIGGER yy BEFORE UPDATE ON accounts_session FOR EACH ROW EXECUTE FUNCTION yy()",
+    "policy": "CREATE POLICY zz ON audit_event USING (zz(reason) > 0)",
+    "view": "CREATE VIEW yy AS SELECT 1 AS one; CREATE RULE zz AS ON UPDATE TO accounts_session DO ALSO SELECT * FROM yy",
+}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite stores no functions")
+@pytest.mark.parametrize("use", USES)
+def test_g21_what_uses_a_function_or_view_alarms_again_once_that_does_something_else(
+    database: None, use: str
+) -> None:
+    function = "CREATE OR REPLACE FUNCTION zz(text) RETURNS bigint LANGUAGE sql AS 'SELECT {}::bigint'"
+
+    def change() -> None:
+        sql("CREATE OR REPLACE VIEW yy AS SELECT 2 AS one" if use == "view" else function.format(2))
+
+    def make() -> None:
+        sql(function.format(1))
+        sql(USES[use])
+
+    try:
+        alarms_again(make, change)
+    finally:
+        sql("ALTER TABLE accounts_session ALTER agent DROP DEFAULT")
+        sql("DROP FUNCTION zz CASCADE; DROP FUNCTION IF EXISTS yy CASCADE; DROP VIEW IF EXISTS yy CASCADE")
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
