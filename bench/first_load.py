@@ -68,7 +68,6 @@ def _first_load(site: Site, session: str, path: str) -> list[File]:
         if link.endswith(".css"):
             names = dict.fromkeys(STYLE.findall(content))
             files.extend(_get(wire, urljoin(link, name), "")[0] for name in names)
-    open("/tmp/page"+path.replace("/","_")+".html","w").write(text)
     wire.close()
     return files
 
