@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -27,12 +27,13 @@ from .findings import IntegrityIssue, IntegrityIssues, IssueKind
 from .ledger import Person, Subject, record
 from .models import ChainHead, Event, Segment, SegmentCheck, SegmentCheckQuerySet
 from .raw_rows import is_about_a_value, savepoint
-from .readable import UNREADABLE, values
+from .readable import UNREADABLE, events, values
 from .results import sealing_key
 from .segments import archive_from
 from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
+MOST_TOLD = 20  # findings of a check that its event has
 SOON = timedelta(seconds=5)  # until a check that ended with an error begins again
 # Of a manifest, as its record has it.
 MANIFEST_FIELDS = ("first", "last", "previous", "digest", "file", "sha256")
@@ -72,13 +73,22 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
 
     try:
         result = _result(check, go_on)
+        with transaction.atomic():
+            if ours.update(**result, requested_at=None, **release):
+                _record(check.first, result)
     except _Stopped:
         ours.update(**release)
     except Exception:  # such as a disk that fails: nothing is known, and the next attempt may know it
         log.exception("an archive could not be verified; it is due again soon")
         ours.update(run_after=clock.now() + SOON, **release)
-    else:
-        ours.update(**result, requested_at=None, **release)
+
+
+def _record(first: int, result: dict[str, Any]) -> None:
+    """In the ledger the result outlives its row, which can be deleted."""
+    if segment := archive_from(first):
+        facts = {"first": first, "at": timestamp(result["at"]), "findings": result["findings"][:MOST_TOLD]}
+        outcome = Outcome.FAILED if result["findings"] else Outcome.DONE
+        record(EventType.ARCHIVE_CHECKED, outcome, on=Subject("audit", "", segment.file), after=facts)
 
 
 def verify_segment(segment: Segment, progress: Progress = lambda _count, _all: None) -> list[IntegrityIssue]:
@@ -110,8 +120,8 @@ def known_issues() -> list[IntegrityIssue]:
 
 
 def sealed_checks() -> dict[int, SegmentCheck]:
-    """The checks that can be read, by the first event of their archives; without the result of one whose seal is not
-    ours."""
+    """The checks by the first event of their archives, each with its last result: its row's if that is sealed, or the
+    ledger's if that is younger."""
     checks = {each.first: each for each in _readable(SegmentCheck.objects.order_by("first"))}
     keys = dict(settings.AUDIT_KEYS)
     for each in checks.values():
@@ -123,7 +133,22 @@ def sealed_checks() -> dict[int, SegmentCheck]:
             is_ours = False
         if not is_ours:
             each.at, each.issues = None, []
+    for first, (at, issues) in _recorded_results().items():
+        check = checks.setdefault(first, SegmentCheck(first=first))
+        if check.at is None or check.at < at:
+            check.at, check.issues = at, issues
     return checks
+
+
+def _recorded_results() -> dict[int, tuple[datetime, list[IntegrityIssue]]]:
+    """The time and the findings of each archive's last check, as the ledger has them."""
+    results: dict[int, tuple[datetime, list[IntegrityIssue]]] = {}
+    firsts = set(Segment.objects.values_list("first", flat=True))
+    for _, event in events(Event.objects.filter(action=EventType.ARCHIVE_CHECKED).order_by("seq")):
+        if event and event.after and (first := event.after["first"]) in firsts:
+            issues = [IntegrityIssue(**facts) for facts in event.after["findings"]]
+            results[first] = (datetime.fromisoformat(event.after["at"]), issues)
+    return results
 
 
 def _readable(rows: SegmentCheckQuerySet) -> list[SegmentCheck]:

@@ -24,7 +24,7 @@ from . import clock
 from .chain import to_jsonl
 from .ledger import Subject, record
 from .models import AlertSettings, ChainHead, Event, EventQuerySet, ScheduledTask, UndeliveredEvent
-from .readable import values
+from .readable import sealed_fields, values
 from .vocabulary import EventType, Outcome
 
 AT_ONCE = 100  # events a batch
@@ -138,9 +138,11 @@ def new_events(task: ScheduledTask) -> EventQuerySet:
 
 
 def _line(seq: int, text: str | None, seal: str | None) -> str:
-    if text is None or seal is None:
+    """The event as it was sealed; a line that says so if it is not, or belongs to another number."""
+    fields = sealed_fields(text, seal)
+    if fields is None or fields["seq"] != seq:
         return json.dumps({"seq": seq, "unreadable": "see manage.py verify_audit"})
-    return to_jsonl(text, seal)
+    return to_jsonl(str(text), str(seal))
 
 
 def _advance(task: ScheduledTask, seq: int) -> None:

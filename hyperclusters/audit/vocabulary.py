@@ -78,6 +78,7 @@ class EventType(models.TextChoices):
     AUDIT_KEY_ACTIVATED = "audit:key:activated", _("another key of the audit activated")
     AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")
     ARCHIVE_CHECK_REQUESTED = "audit:archive:check-requested", _("verification of an archive requested")
+    ARCHIVE_CHECKED = "audit:archive:checked", _("archive verified")
     REPORT_CREATED = "audit:report:created", _("monthly report created")
     ALERTS_CHANGED = "audit:alerts:changed", _("alert thresholds or recipients changed")
     ALERTS_TESTED = "audit:alerts:tested", _("test of the alert mails sent")

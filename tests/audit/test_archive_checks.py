@@ -181,13 +181,28 @@ def test_g40_a_neighbour_that_does_not_continue_the_archive_is_a_finding(segment
     assert any("next event" in each.detail for each in verify_segment(segments[0]))
 
 
-def test_g40_a_result_that_somebody_wrote_into_the_table_counts_as_none(
-    segments: list[Segment], folder: Path
+WRITES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "other findings": lambda _: SegmentCheck.objects.update(findings=[]),
+    "no row": lambda _: SegmentCheck.objects.all().delete(),
+    "the row of an earlier check": lambda row: SegmentCheck.objects.update(**row),
+}
+
+
+@pytest.mark.parametrize("how", WRITES)
+def test_g40_a_finding_about_an_archive_ends_by_no_change_of_the_row_that_has_it(
+    how: str, segments: list[Segment], folder: Path
 ) -> None:
+    checked(segments[0])
+    row = SegmentCheck.objects.values().get()
     (folder / segments[0].file).unlink()
-    assert checked(segments[0]).issues
-    SegmentCheck.objects.update(findings=[])
-    assert sealed_checks()[segments[0].first].at is None
+    issues = checked(segments[0]).issues
+    verification.note(integrity.WHOLE, verification.verify_whole())
+    WRITES[how](row)
+    verification.note(integrity.WHOLE, verification.verify_whole())
+    status = integrity.integrity_status()
+    assert (status.state, list(status.findings)) == ("broken", list(issues))
+    assert not events(action=EventType.AUDIT_MENDED)
+    assert list(sealed_checks()[segments[0].first].issues) == list(issues)
 
 
 def test_g40_a_value_that_cannot_be_read_stops_no_verification_and_hides_no_other_archive(
@@ -197,7 +212,7 @@ def test_g40_a_value_that_cannot_be_read_stops_no_verification_and_hides_no_othe
     _, issues = [list(checked(each).issues) for each in segments]
     value = "x'ff'" if connection.vendor == "sqlite" else "'infinity'"
     sql(f"UPDATE audit_segmentcheck SET at = {value} WHERE first = %s", segments[0].first)
-    assert list(sealed_checks()) == [segments[1].first]
+    assert sealed_checks()[segments[0].first].issues == []  # by the ledger
     assert verification.verify_whole().findings == issues
     assert checked(segments[0]).at
 

@@ -22,6 +22,7 @@ from hyperclusters.audit.models import AlertSettings, Event, ScheduledTask, Unde
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.metrics import exposition
+from tests.audit.tampering import sql, unguarded
 from tests.conftest import People, events
 from tests.web.pages import SignIn, words
 
@@ -342,6 +343,20 @@ def test_g47_the_page_and_the_metrics_say_how_far_a_sink_is_behind(
     page = words(as_("olga").get("/audit/chain/"))
     assert "has every event" in page
     assert "Set aside: 2" in page
+
+
+@pytest.mark.parametrize("column, value", [("canonical", "replace(canonical, 'ada', 'eve')"), ("digest", "key_id")])
+def test_g47_a_sink_gets_no_text_that_was_not_sealed(
+    people: People, collector: Collector, column: str, value: str
+) -> None:
+    record(EventType.SIGNED_IN, Outcome.DONE, on=Subject("person", "1", "ada"))
+    seq = Event.objects.latest("seq").seq
+    unguarded(lambda: sql(f"UPDATE audit_event SET {column} = {value} WHERE seq = %s", seq))
+    tasks.run_due()
+    lines = [json.loads(line) for _, body in collector.got for line in body.decode().splitlines()]
+    assert [each for each in lines if each["seq"] == seq] == [
+        {"seq": seq, "unreadable": "see manage.py verify_audit"}
+    ]
 
 
 def test_g52_a_worker_that_is_told_to_stop_takes_no_task(

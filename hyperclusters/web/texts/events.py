@@ -86,6 +86,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.REPORT_CREATED: _("created the monthly report %(what)s"),
     EventType.AUDIT_ARCHIVED: _("moved older events to the archive %(what)s"),
     EventType.ARCHIVE_CHECK_REQUESTED: _("requested a verification of the archive %(what)s"),
+    EventType.ARCHIVE_CHECKED: _("verified the archive %(what)s"),
     EventType.ALERTS_CHANGED: _("changed the alerts of the audit"),
     EventType.ALERTS_TESTED: _("sent a test of the audit's alerts"),
     EventType.DENIALS_BURST: _("Many denials in a short time: %(what)s"),
