@@ -6,7 +6,9 @@ has the keys verifies it without the database (`manage.py verify_export`).
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -17,10 +19,15 @@ from hyperclusters.audit import clock, manifest
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import ChainHead, Event
-from hyperclusters.audit.readable import counts
+from hyperclusters.audit.readable import events
+from hyperclusters.audit.segments import archives_between
+from hyperclusters.audit.verify_export import verify_report
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Cluster, Creation, FollowUp, Judgement, MonthlyReport
+
+AT_ONCE = 1000  # events
+NEAR = timedelta(days=2)  # by which events may be out of the order of their times
 
 
 def last_month() -> date:
@@ -38,7 +45,7 @@ def create_report(month: date) -> MonthlyReport | None:
     report = MonthlyReport.objects.filter(month=month).first()
     if report and not _is_early(report, start, end):
         return report
-    if not Event.objects.filter(at__lt=end).exists():
+    if not (archives_between(None, end) or Event.objects.filter(at__lt=end).exists()):
         return None
     text = manifest.seal_facts("report", _facts(start, end))
     with transaction.atomic():
@@ -48,8 +55,25 @@ def create_report(month: date) -> MonthlyReport | None:
             month=month, defaults={"text": text, "created_at": clock.now()}
         )
         if is_new:
-            record(EventType.REPORT_CREATED, Outcome.DONE, on=Subject("report", str(report), str(report)))
+            on = Subject("report", str(report), str(report))
+            record(EventType.REPORT_CREATED, Outcome.DONE, on=on, after={"sha256": _sha256(text)})
     return report
+
+
+def problems(report: MonthlyReport) -> Iterator[str]:
+    """What is wrong with a report, in words: its file, or that it is not the one that the audit recorded."""
+    yield from verify_report(report.text, dict(settings.AUDIT_KEYS))
+    facts = manifest.read(report.text, "report") or {}
+    if facts.get("month") != str(report):
+        yield f"it is the report of {facts.get('month')}"
+    made = Event.objects.filter(action=EventType.REPORT_CREATED, object_name=str(report)).order_by("-seq")
+    after = next((event.after or {} for _, event in events(made) if event), {})
+    if "sha256" in after and after["sha256"] != _sha256(report.text):
+        yield "the audit recorded another file"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _is_early(report: MonthlyReport, start: datetime, end: datetime) -> bool:
@@ -67,15 +91,19 @@ def _midnight(day: date) -> datetime:
 def _facts(start: datetime, end: datetime) -> dict[str, Any]:
     teams: dict[str, Counter[str]] = {}
     through_seq = ChainHead.objects.get().seq
-    rows = Event.objects.filter(at__gte=start, at__lt=end, seq__lte=through_seq)
-    for (team, event_type), n in counts(rows, "team_name", "action").items():
-        teams.setdefault(team or "", Counter())[event_type or "unreadable"] += n
+    at = start - NEAR
+    for event in _events_since(start, through_seq):
+        at = event.at if event else at
+        if start <= at < end:
+            team, event_type = (event.team_name, event.action) if event else ("", "unreadable")
+            teams.setdefault(team, Counter())[event_type] += 1
     status = integrity_status()
     return {
         "month": f"{start:%Y-%m}",
         "created_at": clock.now().isoformat(timespec="seconds"),
         "through_seq": through_seq,
         "events": {name: dict(sorted(teams[name].items())) for name in sorted(teams)},  # "": of no team
+        "archives": [each.file for each in archives_between(start, end)],  # whose events are not counted
         "review": _review(start, end),
         "integrity": {
             "state": status.state,
@@ -85,6 +113,20 @@ def _facts(start: datetime, end: datetime) -> dict[str, Any]:
             "acknowledged_findings": len(status.acknowledged),
         },
     }
+
+
+def _events_since(start: datetime, through_seq: int) -> Iterator[Event | None]:
+    """Every event from about this time on, by its sealed text; None for an unreadable one. Columns only say where to
+    begin, and the texts before that place may say that it is too late."""
+    rows = Event.objects.filter(seq__lte=through_seq).order_by("seq")
+    seq = (rows.filter(at__gte=start - NEAR).values_list("seq", flat=True).first() or through_seq + 1) - 1
+    while before := list(events(rows.filter(seq__lte=seq).reverse()[:AT_ONCE])):
+        if not any(event and event.at >= start for _, event in before):
+            break
+        seq = before[-1][0] - 1
+    while batch := list(events(rows.filter(seq__gt=seq)[:AT_ONCE])):
+        yield from (event for _, event in batch)
+        seq = batch[-1][0]
 
 
 def _review(start: datetime, end: datetime) -> dict[str, int]:

@@ -193,7 +193,7 @@ def test_g40_a_finding_about_an_archive_ends_by_no_change_of_the_row_that_has_it
     how: str, segments: list[Segment], folder: Path
 ) -> None:
     checked(segments[0])
-    row = SegmentCheck.objects.values().get()
+    row: dict[str, Any] = dict(SegmentCheck.objects.values().get())
     (folder / segments[0].file).unlink()
     issues = checked(segments[0]).issues
     verification.note(integrity.WHOLE, verification.verify_whole())

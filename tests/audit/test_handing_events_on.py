@@ -345,7 +345,9 @@ def test_g47_the_page_and_the_metrics_say_how_far_a_sink_is_behind(
     assert "Set aside: 2" in page
 
 
-@pytest.mark.parametrize("column, value", [("canonical", "replace(canonical, 'ada', 'eve')"), ("digest", "key_id")])
+@pytest.mark.parametrize(
+    ("column", "value"), [("canonical", "replace(canonical, 'ada', 'eve')"), ("digest", "key_id")]
+)
 def test_g47_a_sink_gets_no_text_that_was_not_sealed(
     people: People, collector: Collector, column: str, value: str
 ) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from hyperclusters.audit import clock
+from hyperclusters.audit import clock, manifest
+from hyperclusters.audit.archive import archive
 from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Segment
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import MonthlyReport
-from hyperclusters.clusters.monthly_reports import create_report, last_month
+from hyperclusters.clusters.monthly_reports import create_report, last_month, problems
 from hyperclusters.clusters.worker import Worker
+from tests.audit.tampering import sql, unguarded
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.faults.concurrency import run_concurrently
 
@@ -78,6 +82,75 @@ def test_the_last_month_is_the_one_before(now: str, month: str, monkeypatch: pyt
 def test_a_month_before_the_first_event_has_none(database: None) -> None:
     assert create_report(date(2001, 1, 1)) is None
     assert not MonthlyReport.objects.exists()
+
+
+def test_g40_it_counts_what_was_sealed_whatever_the_columns_say(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, "2027-01-20")
+    note(EventType.CREATE_SUCCEEDED, people.vision)
+    at(monkeypatch, "2027-02-02")
+    for _ in range(5):
+        note(EventType.CREATE_SUCCEEDED, people.vision)
+    at(monkeypatch, "2027-03-02")
+    first, *_, last = [each.seq for each in events(action=EventType.CREATE_SUCCEEDED)][1:]
+    edits = {first: "at = '2026-01-01 00:00:00'", first + 1: "action = 'cluster:create:failed'"}
+    edits |= {last: "at = '2027-03-01 00:00:00'", last - 1: "team_name = 'Speech'"}
+
+    def change() -> None:
+        for seq, edit in edits.items():
+            sql(f"UPDATE audit_event SET {edit} WHERE seq = %s", seq)
+
+    unguarded(change)
+    report = create_report(MONTH)
+    assert report
+    assert report.facts["events"] == {people.vision.name: {"cluster:create:succeeded": 5}}
+    unguarded(lambda: sql("UPDATE audit_event SET canonical = '{}' WHERE seq = %s", first + 2))
+    MonthlyReport.objects.all().delete()
+    report = create_report(MONTH)
+    assert report
+    assert report.facts["events"][""] == {"unreadable": 1}
+
+
+def test_it_names_the_archives_whose_events_it_lacks(
+    people: People, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for moment in ("2027-01-20", "2027-02-02", "2027-02-20"):
+        at(monkeypatch, moment)
+        note(EventType.CREATE_SUCCEEDED, people.vision)
+    at(monkeypatch, "2027-03-02")
+    for before, count in (("2027-02-10", 1), ("2027-03-01", 0)):
+        archive(before=datetime.fromisoformat(before).replace(tzinfo=UTC), folder=tmp_path)
+        MonthlyReport.objects.all().delete()
+        report = create_report(MONTH)
+        assert report
+        counts = report.facts["events"].get(people.vision.name, {})
+        assert counts.get("cluster:create:succeeded", 0) == count
+        assert report.facts["archives"] == [each.file for each in Segment.objects.order_by("first")]
+
+
+@pytest.mark.parametrize("how", ["another month's", "sealed with a key that was replaced"])
+def test_g40_a_report_is_the_one_that_the_audit_recorded(
+    how: str, people: People, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    old = ("old", b"1" * 32)
+    settings.AUDIT_KEYS = [*settings.AUDIT_KEYS, old]
+    for moment in ("2027-01-20", "2027-02-02"):
+        at(monkeypatch, moment)
+        note(EventType.CREATE_SUCCEEDED, people.vision)
+    at(monkeypatch, "2027-03-02")
+    january, report = create_report(date(2027, 1, 1)), create_report(MONTH)
+    assert january
+    assert report
+    assert not [*problems(january), *problems(report)]
+    if how == "another month's":
+        report.text = january.text
+        assert list(problems(report)) == ["it is the report of 2027-01", "the audit recorded another file"]
+    else:
+        facts = {name: value for name, value in report.facts.items() if name != "seal"}
+        monkeypatch.setattr(manifest, "current_key", lambda: old)
+        report.text = manifest.seal_facts("report", facts | {"events": {}})
+        assert list(problems(report)) == ["the audit recorded another file"]
 
 
 def test_it_tells_what_is_open(people: People, cloud: Cloud, projects: Projects) -> None:
