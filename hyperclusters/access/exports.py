@@ -12,6 +12,7 @@ from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import Manifest
 from hyperclusters.audit.models import ChainHead, Event, Segment
+from hyperclusters.audit.segments import archived_until
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Team, User
@@ -31,7 +32,9 @@ def export_events(
     events = Event.objects.all() if person is None else visible_events(person)
     through_seq = ChainHead.objects.values_list("seq", flat=True).first() or 0
     by = person.username if person else "command"
-    manifest = Manifest(event_filter.as_audit_json(), through_seq, by, clock.now().isoformat())
+    until = archived_until(event_filter.since, event_filter.until)
+    archived = until.isoformat() if until else ""
+    manifest = Manifest(event_filter.as_audit_json(), through_seq, by, clock.now().isoformat(), archived)
     record(
         EventType.AUDIT_EXPORTED,
         Outcome.DONE,

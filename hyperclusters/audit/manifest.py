@@ -26,6 +26,7 @@ class Manifest:
     through_seq: int  # no later event is in it, even if recorded while it was written
     by: str
     at: str
+    archived_until: str = ""  # matching events up to this time may be in archives, and are not in the file
     count: int = 0
     first: dict[str, Any] | None = None
     last: dict[str, Any] | None = None

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
+from . import clock
 from .chain_verifier import ChainPosition
 from .findings import IntegrityIssues, IssueKind
 from .models import Segment
@@ -71,6 +72,12 @@ def archives_between(since: datetime | None, until: datetime | None) -> list[Seg
     return [
         each for each in archives_since(since) if not (until and each.first_at and each.first_at >= until)
     ]
+
+
+def archived_until(since: datetime | None, until: datetime | None) -> datetime | None:
+    """Up to when events of this span may be in archives; None if none are."""
+    archives = archives_between(since, until)
+    return (archives[-1].last_at or archives[-1].moved_at or clock.now()) if archives else None
 
 
 def is_sealed(segment: Segment) -> bool:

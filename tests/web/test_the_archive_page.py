@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from django.core.management import call_command
 from django.db.models import QuerySet
 from django.http import QueryDict
 
@@ -341,7 +343,9 @@ def test_a_download_that_cannot_be_recorded_is_none_and_leaves_no_file_open(
     assert [file.closed for file in opened] == [True]
 
 
-def test_an_export_says_that_archived_events_are_not_in_it(files: Path, history: None, as_: SignIn) -> None:
+def test_an_export_says_that_archived_events_are_not_in_it(
+    files: Path, history: None, as_: SignIn, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert "data-archives" not in body(as_("olga").get("/audit/export/"))
     all_archived(files)
     page = body(as_("olga").get("/audit/export/"))
@@ -350,6 +354,22 @@ def test_an_export_says_that_archived_events_are_not_in_it(files: Path, history:
     team_page = body(as_("tom").get("/audit/export/?outcome=done"))
     assert 'href="/audit/archive/?outcome=done">Search the archive' in team_page
     assert "data-archives" not in body(as_("olga").get("/audit/export/?since=2099-01-01"))
+    call_command("export_audit")
+    captured = capfd.readouterr()
+    until = json.loads(captured.out.splitlines()[-1])["manifest"]["archived_until"]
+    last_at = Segment.objects.latest("last").last_at
+    assert last_at
+    assert until == last_at.isoformat()
+    assert f"Events up to {last_at:%Y-%m-%d %H:%M:%S} UTC are in archives" in captured.err
+    call_command("export_audit", since="2099-01-01")
+    captured = capfd.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])["manifest"]["archived_until"] == captured.err == ""
+
+
+def test_the_page_of_the_chart_leads_to_the_archive(files: Path, history: None, as_: SignIn) -> None:
+    all_archived(files)
+    assert "data-search-archives" in body(as_("olga").get("/audit/summary/"))
+    assert "data-search-archives" not in body(as_("olga").get("/audit/summary/?since=2099-01-01"))
 
 
 def test_the_page_says_who_archived(files: Path, history: None, as_: SignIn) -> None:

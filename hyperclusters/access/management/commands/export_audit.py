@@ -14,6 +14,7 @@ from hyperclusters.access.models import Team
 from hyperclusters.audit.export import Format
 from hyperclusters.audit.files import overwrite
 from hyperclusters.audit.filters import EventFilter
+from hyperclusters.audit.segments import archived_until
 from hyperclusters.audit.times import parse_time
 
 EVERY = 0.2  # seconds between two lines about the progress
@@ -36,6 +37,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         event_filter = self._filter(options)
+        if until := archived_until(event_filter.since, event_filter.until):
+            self.stderr.write(
+                f"Events up to {until:%Y-%m-%d %H:%M:%S} UTC are in archives, and not in this file."
+            )
         pieces = export_events(person=None, event_filter=event_filter, form=Format(options["format"]))
         size, last_progress, is_terminal = 0, 0.0, sys.stderr.isatty()
         with overwrite(options["output"]) if options["output"] else open(1, "wb", closefd=False) as file:

@@ -69,7 +69,8 @@ def listing(request: PageRequest) -> HttpResponse:
 @access(get=anywhere(Permission.AUDIT))
 def summary(request: PageRequest) -> HttpResponse:
     """How many events match, up to a bound, and how creations ended over time. The list asks for it once it is shown."""
-    query = parse_query(request.user, audit_scope(request.user), request.GET, people_only=True)
+    scope = audit_scope(request.user)
+    query = parse_query(request.user, scope, request.GET, people_only=True)
     events = visible_events(request.user)
     if query.filter and (upto := query.form.cleaned_data["upto"]) is not None:
         events = events.filter(LessThanOrEqual(WithoutIndex(F("seq")), upto))
@@ -78,6 +79,7 @@ def summary(request: PageRequest) -> HttpResponse:
         "count": count(query.filter, events) if query.filter else None,
         "here": address(request.GET),
     }
+    context |= link_context(query, scope, request.GET)
     return render_page(request, "audit/summary.html", "audit/_summary.html", context)
 
 
