@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from . import clock
 from .chain_verifier import ChainPosition
 from .findings import IntegrityIssues, IssueKind
-from .models import Segment
+from .models import Event, Segment
 from .raw_rows import MOST, is_about_a_value, savepoint
 from .readable import UNREADABLE
 
@@ -78,6 +78,14 @@ def archived_until(since: datetime | None, until: datetime | None) -> datetime |
     """Up to when events of this span may be in archives; None if none are."""
     archives = archives_between(since, until)
     return (archives[-1].last_at or archives[-1].moved_at or clock.now()) if archives else None
+
+
+def has_gap() -> bool:
+    """Whether records of archives were edited or are missing: then events may be in archives that nobody finds."""
+    findings = IntegrityIssues()
+    through = archived_through(findings).seq
+    later = Event.objects.filter(seq__gt=through).order_by("seq").values_list("seq", flat=True).first()
+    return bool(findings.issues) or later not in {None, through + 1}
 
 
 def is_sealed(segment: Segment) -> bool:

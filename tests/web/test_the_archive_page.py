@@ -23,6 +23,7 @@ from hyperclusters.audit.archive_files import open_file
 from hyperclusters.audit.chain import KeyMissing, seq_of
 from hyperclusters.audit.models import Event, Segment, SegmentCheck
 from hyperclusters.web.audit.query import parse_query
+from tests.audit.tampering import sql, unguarded
 from tests.conftest import People, Projects, events, run_worker, submit_creation
 from tests.web.pages import HTMX, SignIn, body, main
 
@@ -227,6 +228,17 @@ def test_g53_a_search_says_which_archives_it_could_not_read(files: Path, history
     page = main(as_("olga").get(f"{PAGE}?reads=1"))
     assert f"Events {segment.first} to {segment.last} were not searched" in page
     assert as_("olga").get(f"/audit/{segment.first}/").status_code == 410
+
+
+@pytest.mark.parametrize("how", ["DELETE FROM audit_segment", "UPDATE audit_segment SET file = 'x'"])
+def test_g53_a_search_says_that_records_of_archives_were_changed(
+    how: str, files: Path, history: None, as_: SignIn
+) -> None:
+    all_archived(files)
+    assert "data-gap" not in body(as_("olga").get(f"{PAGE}?reads=1"))
+    unguarded(lambda: sql(how))
+    for name in ("olga", "tom"):
+        assert "data-gap" in body(as_(name).get(f"{PAGE}?reads=1"))
 
 
 def test_every_search_counts_with_filters_or_without(

@@ -14,7 +14,7 @@ from hyperclusters.access.permissions import Permission, audit_scope
 from hyperclusters.audit.archive_checks import request_check
 from hyperclusters.audit.archive_files import Unavailable
 from hyperclusters.audit.paging import SIZE
-from hyperclusters.audit.segments import archive_from
+from hyperclusters.audit.segments import archive_from, has_gap
 from hyperclusters.audit.visits import note_read
 from hyperclusters.web.audit.archive import search_context, segment_rows
 from hyperclusters.web.audit.menus import filter_context
@@ -42,6 +42,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "is_polled": any(each.is_waiting for each in segments),
         "is_search": is_search,
         "has_archives": bool(segments) or scope.teams is not None,  # who sees no list of them is not told
+        "has_gap": not is_poll and has_gap(),
         "size": SIZE,
         "is_everything": scope.teams is None,
     }
