@@ -129,12 +129,18 @@ def read_nothing(body: bytes) -> None:
     """The answer to a delete: a 204 is enough."""
 
 
+YEARS = range(1970, 2200)
+
+
 def http_date(value: str) -> datetime | None:
-    """The time of an HTTP date in the only form that RFC 9110 lets senders use; None for anything else."""
+    """The time of an HTTP date in the only form that RFC 9110 lets senders use; None for anything else, and for a year
+    that no clock is at: the time is added to ours and must not run out of the calendar."""
     match = _HTTP_DATE.fullmatch(value)
     if match is None or match[2] not in _MONTHS:
         return None
     day, year, hour, minute, second = (int(match[group]) for group in (1, 3, 4, 5, 6))
+    if year not in YEARS:
+        return None
     try:
         return datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
