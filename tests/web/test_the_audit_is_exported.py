@@ -284,6 +284,19 @@ def test_a_format_that_is_none_exports_nothing(past: None, as_: SignIn) -> None:
     assert not events(action="audit:exported")
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_g21_a_file_with_the_seal_of_a_replaced_key_is_said_to_have_it(
+    form: str, past: None, tmp_path: Any, capsys: pytest.CaptureFixture[str], settings: Any
+) -> None:
+    path = tmp_path / "audit"
+    call_command("export_audit", "--output", str(path), "--format", form)
+    call_command("verify_export", str(path))
+    assert capsys.readouterr().out.strip().endswith("intact")
+    settings.AUDIT_KEYS = [("new", b"n" * 32), *settings.AUDIT_KEYS]
+    call_command("verify_export", str(path))
+    assert "intact, sealed with the older key 'tests'" in capsys.readouterr().out
+
+
 def test_the_commands_export_and_verify(
     past: None, tmp_path: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

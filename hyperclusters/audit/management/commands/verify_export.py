@@ -1,5 +1,6 @@
 """`manage.py verify_export FILE`: verify an exported file or a monthly report. Exits with 1 if it was changed."""
 
+import re
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +14,8 @@ from hyperclusters.audit.spreadsheets import BOM
 from hyperclusters.audit.verify_export import troubles, verify_report, verify_sheet
 
 ENOUGH = 100  # printed one by one
+END_AT_MOST = 1 << 20  # bytes that hold the manifest
+SEALED_WITH = re.compile(r'"+key"+: "+([^"]*)"+, "+seal"+')
 
 
 class Command(BaseCommand):
@@ -41,7 +44,17 @@ class Command(BaseCommand):
             problems = ["it holds bytes that are no UTF-8: every export is UTF-8"]
         if problems:
             raise CommandError("broken\n" + "\n".join(problems))
-        self.stdout.write(f"{file}: intact")
+        self.stdout.write(f"{file}: intact{_warning(file)}")
+
+
+def _warning(file: Path) -> str:
+    """What to know of a seal whose key is not the first of AUDIT_KEYS: a file of before its replacement has it, and so
+    has one that somebody made with it afterwards."""
+    end = file.read_bytes()[-END_AT_MOST:].decode(errors="replace")
+    key_ids = SEALED_WITH.findall(end)
+    if not key_ids or key_ids[-1] == settings.AUDIT_KEYS[0][0]:
+        return ""
+    return f", sealed with the older key {key_ids[-1]!r}: so would be a file that somebody who has that key made later"
 
 
 def _problems(lines: TextIO, *, without_seal: bool) -> Iterator[str]:
