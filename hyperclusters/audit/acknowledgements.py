@@ -17,7 +17,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from .anchor_files import Rollback
+from .anchor_files import Rollback, ends
 from .chain import usable_key
 from .findings import ENOUGH, IntegrityIssue, IssueKind
 from .ledger import Person, Subject, record, sanitize
@@ -56,7 +56,7 @@ class Acknowledgement:
             person_name=fields["person_name"],
             reason=fields["reason"],
             findings=tuple(IntegrityIssue(**facts) for facts in after.get("findings", [])),
-            rollback=None if back is None else Rollback(int(back), fields["at"]),
+            rollback=None if back is None else Rollback(int(back), fields["at"], _lines(after)),
         )
 
     def is_covered(self, findings: Iterable[IntegrityIssue]) -> bool:
@@ -64,6 +64,10 @@ class Acknowledgement:
         return any(
             each.kind == IssueKind.RESEALED and each.first <= self.seq <= each.last for each in findings
         )
+
+
+def _lines(after: dict[str, Any]) -> dict[str, int]:
+    return {str(each["file"]): int(each["line"]) for each in after.get("anchors", [])}
 
 
 def acknowledgements() -> list[Acknowledgement]:
@@ -137,7 +141,7 @@ def acknowledge(
         raise NotAcknowledged("a reason is needed")
     after: dict[str, Any] = {"findings": [each.as_audit_json() for each in findings], "from": here()}
     if back := [each.first - 1 for each in findings if each.kind == IssueKind.ROLLED_BACK]:
-        after["rolled_back_to"] = min(back)
+        after |= {"rolled_back_to": min(back), "anchors": ends()}
     return record(
         EventType.AUDIT_ACKNOWLEDGED,
         Outcome.DONE,
@@ -163,7 +167,7 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
         after["findings"] = [
             IntegrityIssue(IssueKind.ROLLED_BACK, head.seq + 1, head.seq + 1, detail).as_audit_json()
         ]
-        after["rolled_back_to"] = head.seq
+        after |= {"rolled_back_to": head.seq, "anchors": ends()}
     return record(
         EventType.AUDIT_RESTORED,
         Outcome.DONE,

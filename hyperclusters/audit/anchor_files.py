@@ -6,9 +6,9 @@ import fcntl
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,13 +24,16 @@ AnchorRecord = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Rollback:
     """A return to event `seq` that somebody acknowledged at `at`: anchors of later events before that time are no
-    finding."""
+    finding. `lines`: up to which line each file was readable then; the clock of that moment may have been wrong."""
 
     seq: int
     at: str
+    lines: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def explains(self, line: AnchorRecord) -> bool:
         """Whether this anchor recorded an event of the history that was given up."""
+        if (last := self.lines.get(line.get("file", ""))) is not None:
+            return bool(line["seq"] > self.seq and line["line"] <= last)
         return bool(line["seq"] > self.seq and line["at"] <= self.at)
 
 
@@ -46,6 +49,12 @@ def host() -> str:
 def lines() -> list[AnchorRecord]:
     """Every line with a valid seal."""
     return [line for path in paths() for _, line in lines_of(path) if is_sealed(line)]
+
+
+def ends() -> list[AnchorRecord]:
+    """The last line of each file that can be read here: its file and number."""
+    last_lines = [line for path in paths() if (line := last_of(path)) and is_sealed(line)]
+    return [{"file": line["file"], "line": line["line"]} for line in last_lines]
 
 
 def last_of(path: Path) -> AnchorRecord | None:

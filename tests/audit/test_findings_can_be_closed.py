@@ -591,6 +591,32 @@ def test_g34_a_restore_says_what_it_came_from_and_is_closed_by_a_reason(
     assert (status.state, len(status.acknowledged)) == ("intact", 1)
 
 
+@pytest.mark.parametrize("command", ["note_restore", "acknowledge_audit"])
+def test_g38_a_return_that_a_clock_far_ahead_acknowledged_explains_no_later_anchor(
+    command: str, database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted(6)
+    anchors.anchor()
+    unguarded(lambda: put_back(4))
+    now = clock.now()
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda: now + timedelta(days=10))
+        if command == "note_restore":
+            call_command(
+                "note_restore", str(tmp_path / "dump"), "--acknowledge", "a disk failed", "--by", "root"
+            )
+        else:
+            verified()
+            acknowledged()
+        assert verified().state == "intact"
+    noted(5)
+    anchors.anchor()
+    last = Event.objects.latest("seq").seq
+    unguarded(lambda: put_back(last - 2))
+    Verification.objects.all().delete()
+    assert verified().state == "broken"
+
+
 def test_g34_anchors_of_other_hosts_that_saw_the_lost_events_are_explained_too(
     database: None, settings: Any, tmp_path: Path
 ) -> None:
