@@ -217,6 +217,9 @@ EVIDENCE: dict[str, str | Promise] = {
     "csrf": _("The form was too old or came from another site."),
     "repeated": _("Repeated: the event has the count."),
     "address_taken": _("The e-mail address belongs to another person."),
+    "address_unusable": _(
+        "The e-mail address can't be used here. It needs ASCII letters, and the xn-- form of an international domain."
+    ),
     "no_reason": _("A reason is missing."),
     **OBJECTIONS,
     "in_use": _("Clusters or operations without an outcome are in the project."),
