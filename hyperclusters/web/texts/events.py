@@ -137,6 +137,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.DELETE_SUCCEEDED: _("deleted %(what)s"),
     EventType.DELETE_FAILED: _("tried to delete %(what)s"),
     EventType.DELETE_UNKNOWN: _("may have deleted %(what)s"),
+    EventType.DELETE_CONTRADICTED: _("deleted %(what)s: the cloud lists it again"),
     EventType.DELETE_OVERDUE: _("still waits for the deletion of %(what)s after 30 minutes"),
     EventType.CREATE_REVIEWED: _("reviewed the creation of %(what)s"),
     EventType.CREATE_FLAGGED: _("asked for a follow-up on %(what)s"),
