@@ -33,8 +33,13 @@ def export_events(
     through_seq = ChainHead.objects.values_list("seq", flat=True).first() or 0
     by = person.username if person else "command"
     until = archived_until(event_filter.since, event_filter.until)
-    archived = until.isoformat() if until else ""
-    manifest = Manifest(event_filter.as_audit_json(), through_seq, by, clock.now().isoformat(), archived)
+    manifest = Manifest(
+        event_filter.as_audit_json(),
+        through_seq,
+        by,
+        clock.now().isoformat(),
+        archived_until=until.isoformat() if until else "",
+    )
     record(
         EventType.AUDIT_EXPORTED,
         Outcome.DONE,

@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from hyperclusters.access.identifiers import clean_name, validate_address, visible_name
 
 NAME_LENGTH = 150
+ADDRESS_LENGTH = 254
 SUBJECT_LENGTH = 255  # OpenID Connect Core, section 2
 JSON_WORDS = {"null", "true", "false"}  # a text with one of these names no group
 
@@ -37,13 +38,15 @@ NOT_STATED = Groups(None)
 class Claims:
     """What is used of the ID token and of userinfo. `address` is empty unless the provider has verified it.
 
-    `unverified_address` is an address that the provider names as not verified.
+    `unverified_address` is an address that the provider names as not verified, `unusable_address` the start of one
+    that it has verified and that is not taken here.
     """
 
     subject: str
     username: str
     address: str
     unverified_address: str
+    unusable_address: str
     full_name: str
     groups: Groups
 
@@ -57,7 +60,9 @@ class Claims:
         subject = id_token.get("sub")
         if not isinstance(subject, str) or not _is_subject(subject):
             raise UnusableClaims("its subject is no text of 1 to 255 printable characters")
-        address, is_verified = _address(sources)
+        stated_address, is_verified = _address(sources)
+        is_usable = _is_usable(stated_address)
+        address = stated_address if is_verified and is_usable else ""
         full_name = visible_name(_first_text(sources, "name"), NAME_LENGTH)
         try:
             full_name = clean_name(full_name)
@@ -68,11 +73,12 @@ class Claims:
             subject=subject,
             username=_username(
                 _first_text(sources, "preferred_username").partition("@")[0],
-                address.partition("@")[0] if is_verified else "",
+                address.partition("@")[0],
                 full_name,
             ),
-            address=address if is_verified else "",
-            unverified_address="" if is_verified else address,
+            address=address,
+            unverified_address=stated_address if is_usable and not is_verified else "",
+            unusable_address=stated_address[:ADDRESS_LENGTH] if is_verified and not is_usable else "",
             full_name=full_name,
             groups=next(
                 (each for each in group_answers if each.problem),
@@ -94,11 +100,16 @@ def _address(sources: list[dict[str, Any]]) -> tuple[str, bool]:
     address = _first_text(sources, "email")
     values = [source.get("email_verified") for source in sources if source.get("email") == address]
     values = [each for each in values if each is not None]
+    return address, bool(values) and all(each is True for each in values)
+
+
+def _is_usable(address: str) -> bool:
+    """Whether it is an address that can be stored and compared here."""
     try:
         validate_address(address)
     except ValidationError:
-        return "", False
-    return address, len(address) <= 254 and bool(values) and all(each is True for each in values)
+        return False
+    return len(address) <= ADDRESS_LENGTH
 
 
 def _groups(claims: dict[str, Any]) -> Groups:

@@ -21,7 +21,9 @@ from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.people import set_verified_address
 from hyperclusters.access.services import add_person, end_grant, grant
 from hyperclusters.audit import clock
-from hyperclusters.audit.ledger import record
+from hyperclusters.audit.ledger import record, sanitize
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .claims import Claims, Groups
@@ -129,21 +131,33 @@ def _add(claims: Claims) -> User:
 
 def _follow_address(person: User, claims: Claims) -> None:
     """Take over a verified change of address; drop one that the provider disowns and that only it ever gave."""
-    if claims.address and not User.objects.by_address(claims.address).exclude(pk=person.pk).exists():
-        set_verified_address(person, claims.address, reason="verified by the company's provider")
+    if claims.unusable_address:
+        _note_refused_address(person, claims.unusable_address, "address_unusable", "can't be used here")
+    elif claims.address and User.objects.by_address(claims.address).exclude(pk=person.pk).exists():
+        _note_refused_address(person, claims.address, "address_taken", "belongs to somebody else here")
     elif claims.address:
-        log.warning("the verified address of %s belongs to somebody else here", person.username)
-        record(
-            EventType.PERSON_CHANGED,
-            Outcome.REFUSED,
-            on=person,
-            by=person,
-            reason="verified by the company's provider",
-            request={"email": claims.address},
-            evidence="address_taken",
-        )
+        set_verified_address(person, claims.address, reason="verified by the company's provider")
     elif person.email and claims.unverified_address == person.email and not person.has_usable_password():
         set_verified_address(person, "", reason="not verified by the company's provider")
+
+
+def _note_refused_address(person: User, address: str, evidence: str, why: str) -> None:
+    """Record that a verified address is not taken over; once, however often the provider states it."""
+    subject, request = person.audit_subject(), {"email": address}
+    changes = Event.objects.for_object(subject.kind, subject.id).filter(action=EventType.PERSON_CHANGED)
+    last = next(reversed([event for _, event in events(changes)]), None)
+    if last and (last.evidence, last.request) == (evidence, sanitize(request)):
+        return
+    log.warning("the verified address of %s %s", person.username, why)
+    record(
+        EventType.PERSON_CHANGED,
+        Outcome.REFUSED,
+        on=person,
+        by=person,
+        reason="verified by the company's provider",
+        request=request,
+        evidence=evidence,
+    )
 
 
 def apply_groups(*, person: User, groups: Groups) -> None:

@@ -246,6 +246,7 @@ def _deletion_out(deletion: Deletion) -> DeletionOut:
         reason=deletion.reason,
         state=deletion.state,
         is_settled=not deletion.is_unresolved,
+        conflict=deletion.is_contradicted,
         attempts=deletion.attempts,
         override_inside=deletion.override_inside,
         blockers=None if deletion.blockers is None else [OccupantOut(**row) for row in deletion.blockers],

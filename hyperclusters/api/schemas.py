@@ -115,6 +115,7 @@ class DeletionOut(BaseModel):
     reason: str
     state: Literal[tuple(DeletionState.values)]  # type: ignore[valid-type]  # as above
     is_settled: bool
+    conflict: bool = Field(description="It was deleted, and the cloud lists it again")
     attempts: int
     override_inside: bool
     blockers: list[OccupantOut] | None = Field(

@@ -22,6 +22,7 @@ ALERTS = (
     EventType.CREATE_OVERDUE,
     EventType.DELETE_OVERDUE,
     EventType.CREATE_CONTRADICTED,
+    EventType.DELETE_CONTRADICTED,
     EventType.PROJECT_BLOCKED,
     EventType.AUDIT_BROKEN,
     EventType.DENIALS_BURST,

@@ -9,7 +9,7 @@ the activation events; a seal of any other key is a finding.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, seq_of
@@ -213,11 +213,11 @@ class ChainVerifier:
     def _came_late(self, text_seq: int, row: Row) -> None:
         if text_seq in self._holes:
             self._holes.remove(text_seq)
-            self._reordered(text_seq, row)
+            self._name_move(text_seq, row)
         else:
             self.findings.add(IssueKind.INSERTED, row[0], detail=f"a copy of event {text_seq}")
 
-    def _reordered(self, text_seq: int, row: Row) -> None:
+    def _name_move(self, text_seq: int, row: Row) -> None:
         columns = [name for name in self.differences(row[0], row[3]) if name != "seq"]
         edits = f" with another {', '.join(columns)}" if columns else ""
         self.findings.add(IssueKind.REORDERED, text_seq, detail=ELSEWHERE.format(row[0]) + edits)
@@ -228,7 +228,7 @@ class ChainVerifier:
             return
         for hole in range(first, until):
             if row := self._early_rows.pop(hole, None):
-                self._reordered(hole, row)
+                self._name_move(hole, row)
             else:
                 self._holes.add(hole)
 
@@ -292,15 +292,10 @@ class ChainVerifier:
         return "digest" if any(digest(key, text) == previous_digest for _, key in self.keys) else "replaced"
 
 
-def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+def _ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Neighbours as ranges."""
-    first = last = None
+    ranges: list[tuple[int, int]] = []
     for number in sorted(numbers):
-        if last is not None and number == last + 1:
-            last = number
-            continue
-        if first is not None and last is not None:
-            yield first, last
-        first = last = number
-    if first is not None and last is not None:
-        yield first, last
+        first = ranges.pop()[0] if ranges and ranges[-1][1] == number - 1 else number
+        ranges.append((first, number))
+    return ranges

@@ -69,8 +69,8 @@ class IntegrityIssue:
     @property
     def rows(self) -> tuple[int, int]:
         """The numbers under which its events are stored now, first and last."""
-        moved = re.match(ELSEWHERE.format("(-?[0-9]+)"), self.detail)
-        return (int(moved[1]), int(moved[1])) if moved else (self.first, self.last)
+        place = re.match(ELSEWHERE.format("(-?[0-9]+)"), self.detail)
+        return (int(place[1]), int(place[1])) if place else (self.first, self.last)
 
     @property
     def identity(self) -> tuple[str, int, int, str, str]:

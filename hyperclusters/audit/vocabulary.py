@@ -135,6 +135,7 @@ class EventType(models.TextChoices):
     DELETE_SUCCEEDED = "cluster:delete:succeeded", _("cluster deleted")
     DELETE_FAILED = "cluster:delete:failed", _("deletion failed")
     DELETE_UNKNOWN = "cluster:delete:unknown", _("deletion without a clear answer")
+    DELETE_CONTRADICTED = "cluster:delete:contradicted", _("deleted cluster listed again")
     DELETE_OVERDUE = "cluster:delete:overdue", _("deletion unresolved for too long")
 
     CREATE_REVIEWED = "cluster:create:reviewed", _("creation reviewed")

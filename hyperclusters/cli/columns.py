@@ -28,6 +28,8 @@ def state_text(row: Row) -> str:
         return "Waiting for approval by another admin of the team"
     if state == "refused" and approval == "declined":
         return "Declined"
+    if state == "deleted" and row.get("conflict"):
+        return "Deleted, but the cloud lists it again"
     return STATES.get(state, state)
 
 

@@ -26,6 +26,7 @@ from .models import (
     ClusterListing,
     Creation,
     Deletion,
+    DeletionState,
     Heartbeat,
     Project,
     RequestCounter,
@@ -105,7 +106,10 @@ def _work(now: datetime) -> Iterator[Metric]:
     overdue.add_metric([], open_.filter(is_overdue()).count())
     conflicts = _gauge("creations_contradicted", "Creations whose verdict later evidence contradicts")
     conflicts.add_metric([], Creation.objects.filter(conflict_at__isnull=False).count())
-    yield from (overdue, conflicts)
+    listed_again = _gauge("deletions_contradicted", "Deleted clusters that the cloud lists again")
+    deletions = Deletion.objects.filter(state=DeletionState.DELETED, cluster__gone_at=None)
+    listed_again.add_metric([], deletions.values("cluster").distinct().count())
+    yield from (overdue, conflicts, listed_again)
 
 
 def _verdicts() -> Metric:

@@ -66,8 +66,8 @@ def problems(report: MonthlyReport) -> Iterator[str]:
     facts = manifest.read(report.text, "report") or {}
     if facts.get("month") != str(report):
         yield f"it is the report of {facts.get('month')}"
-    made = Event.objects.filter(action=EventType.REPORT_CREATED, object_name=str(report)).order_by("-seq")
-    after = next((event.after or {} for _, event in events(made) if event), {})
+    records = Event.objects.filter(action=EventType.REPORT_CREATED, object_name=str(report)).order_by("-seq")
+    after = next((event.after or {} for _, event in events(records) if event), {})
     if "sha256" in after and after["sha256"] != _sha256(report.text):
         yield "the audit recorded another file"
 

@@ -30,7 +30,7 @@ from hyperclusters.modelarts import HyperCluster, canonical_id
 from .failpoints import failpoint
 from .models import Cluster, ClusterListing, Creation, Deletion, DeletionState, Network, Project, State
 from .models.inventory import ClusterQuerySet
-from .operations.evidence import flag_contradictions
+from .operations.evidence import flag_contradictions, note_return
 from .operations.sightings import is_sought, remember
 
 BATCH = 200  # rows that one transaction writes: SQLite has one writer at a time, and people wait for it
@@ -202,7 +202,7 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
         if cluster.gone_at:
             back.append(cluster.pk)
             cluster.type, cluster.also_type = source.type, ""
-            _note(EventType.CLUSTER_BACK, cluster)
+            note_return(cluster)
         if (defaults := take_over(cluster, item, kind=source.type)) is not None:
             networks[cluster] = defaults
         if (cluster.name, cluster.type, cluster.also_type) != before:

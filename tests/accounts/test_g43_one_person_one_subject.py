@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hyperclusters.access.models import Grant, Invitation, Role, User
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.accounts.passwords import ask_for_reset
+from hyperclusters.audit.ledger import sanitize
 from hyperclusters.web.access.forms import GiveForm
 from tests.accounts.bent_provider import BentProvider
 from tests.conftest import PASSWORD, People, confirm, events
@@ -297,3 +299,75 @@ def test_g43_a_verified_address_that_somebody_else_has_is_refused_with_an_event(
         {"email": people.ada.email},
     )
     assert "the verified address of zoe belongs to somebody else here" in caplog.text
+
+
+# Verified by the provider, and none that is taken here.
+UNUSABLE = {
+    "an international domain": "lena@ex\u00e4mple.test",
+    "an emoji": "\U0001f600@corp.test",
+    "a quoted local part": '"a b"@corp.test',
+    "a line break": "a@corp.test\nBcc: x@y.test",
+    "a direction override": "\u202eabc@corp.test",
+    "half a character": "\ud800@corp.test",
+    "no domain": "lena",
+    "too long": f"{'a' * 250}@corp.test",
+    "far too long": f"{'a' * 10_000}@corp.test",
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_g43_a_verified_address_that_is_not_taken_is_one_event_with_the_reason(
+    is_first: bool,
+    kind: str,
+    bendable: BentProvider,
+    people: People,
+    as_: SignIn,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hyperclusters.audit.denials.WINDOW", timedelta(0))  # nothing is merely counted
+    if not is_first:
+        bendable.says(preferred_username="lena")
+        bendable.visit()
+    bendable.says(preferred_username="lena", email=UNUSABLE[kind])
+    for _ in range(3):
+        _, answer = bendable.visit()
+        assert answer["Location"] == "/"
+    lena = User.objects.get(username="lena")
+    assert lena.email == ("" if is_first else "zoe@example.com")
+    (event,) = events(action="access:person:changed")
+    assert (event.object_name, event.outcome, event.evidence) == ("lena", "refused", "address_unusable")
+    assert (event.request or {})["email"][:250] == sanitize(UNUSABLE[kind])[:250]
+    assert caplog.text.count("the verified address of lena can't be used here") == 1
+    page = words(as_("olga").get(event.get_absolute_url()))
+    assert "It needs ASCII letters, and the xn-- form of an international domain." in page
+    bendable.says(preferred_username="lena", email="lena@xn--exmple-cua.test")
+    bendable.visit()
+    lena.refresh_from_db()
+    assert lena.email == "lena@xn--exmple-cua.test"
+    bendable.says(preferred_username="lena", email=UNUSABLE[kind])
+    bendable.visit()
+    assert len(events(action="access:person:changed", outcome="refused")) == 2  # it is news again
+
+
+@pytest.mark.parametrize("verified", [False, None, "true"])
+def test_g43_an_unverified_address_that_could_not_be_taken_is_no_event(
+    verified: Any, bendable: BentProvider, people: People
+) -> None:
+    bendable.says(preferred_username="lena", email="lena@ex\u00e4mple.test", email_verified=verified)
+    bendable.visit()
+    assert User.objects.get(username="lena").email == ""
+    assert not events(action="access:person:changed")
+
+
+def test_g43_somebody_else_s_address_is_one_event_however_often_it_is_stated(
+    bendable: BentProvider, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyperclusters.audit.denials.WINDOW", timedelta(0))
+    bendable.says(preferred_username="zoe")
+    bendable.visit()
+    bendable.says(preferred_username="zoe", email=people.ada.email)
+    for _ in range(3):
+        bendable.visit()
+    assert len(events(action="access:person:changed")) == 1

@@ -200,6 +200,19 @@ def test_delete_asks_for_the_name_before_it_sends_anything(
     assert "This deletes train (c-1) in p." in ended.err
 
 
+@pytest.mark.parametrize(
+    ("conflict", "words"), [(False, "Deleted\n"), (True, "Deleted, but the cloud lists it again\n")]
+)
+def test_g53_a_deletion_says_whether_the_cloud_lists_the_cluster_again(
+    run: Run, conflict: bool, words: str
+) -> None:
+    cluster = {"id": ROW["id"], "cluster_id": "c-1"}
+    deletion = ROW | {"state": "deleted", "conflict": conflict, "cluster": cluster}
+    with serve(ok(cluster | {"name": "train", "project": "p"}), ok(deletion, 202)) as server:
+        ended = run("delete", ROW["id"], "--confirm-name", "train", "--key", "k", url=server.url)
+    assert words in ended.out, ended.err
+
+
 def test_login_stores_the_token_for_its_owner_alone_and_for_that_server_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,12 +9,23 @@ from itertools import product
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
+from hyperclusters.audit.alerts import ALERTS
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.creations import withdraw
-from hyperclusters.clusters.models import Cluster, Creation, Deletion, DeletionState, Project, State
+from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.models import (
+    Cluster,
+    ClusterListing,
+    Creation,
+    Deletion,
+    DeletionState,
+    Project,
+    State,
+)
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.deletion import DELETIONS
 from hyperclusters.clusters.operations.facts import answer_facts, error_fields
@@ -27,6 +38,7 @@ from hyperclusters.modelarts.types import ClusterType, Request
 from hyperclusters.web.audit.event_rows import rows
 from hyperclusters.web.texts.causes import CODES, cause_of
 from hyperclusters.web.texts.states import creation_status, deletion_status
+from tests.api.client import Api, issue
 from tests.clusters.moments import around_the_create, declared_absent, once, send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import SignIn, main, submit, words
@@ -274,3 +286,108 @@ def test_g53_a_form_is_found_by_its_token_by_whoever_sent_it(
         answer = as_(name).get(address)
         assert answer.status_code == 404
         assert "Nothing was recorded for this form" in words(answer)
+
+
+def an_hour_passes() -> None:
+    """Everything known was learned an hour ago, and every list is due."""
+    hour = timedelta(hours=1)
+    Cluster.objects.update(
+        found_at=F("found_at") - hour, seen_at=F("seen_at") - hour, gone_at=F("gone_at") - hour
+    )
+    Deletion.objects.update(settled_at=F("settled_at") - hour)
+    ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+
+
+def is_listed(cloud: Cloud, cluster: Cluster, *, now: bool) -> None:
+    """An hour later the cloud lists the cluster, or does not."""
+    if now:
+        with cloud.simulator.database.write() as db:
+            db.execute("UPDATE clusters SET exists_until = NULL WHERE id = ?", (cluster.cluster_id,))
+    else:
+        cloud.simulator.remove_cluster(cluster.cluster_id)
+    an_hour_passes()
+    run_worker()
+    cluster.refresh_from_db()
+    assert (cluster.gone_at is None) == now
+
+
+@pytest.fixture
+def deleted(people: People, projects: Projects, cloud: Cloud) -> Cluster:
+    """A cluster that was deleted here, beside one that stays."""
+    for name in ("back-again", "stays"):
+        submit_creation(people.ada, projects.vision, name)
+    run_worker()
+    cluster = Cluster.objects.get(name="back-again")
+    request_deletion(person=people.ada, cluster=cluster, typed_name=cluster.name)
+    run_worker()
+    assert Deletion.objects.get().state == DeletionState.DELETED
+    return cluster
+
+
+GONE = "The cloud does not have this cluster any more."
+CONTRADICTED = "cluster:delete:contradicted"
+
+
+def test_g53_a_deleted_cluster_that_the_cloud_lists_again_is_not_said_to_be_gone(
+    deleted: Cluster, people: People, cloud: Cloud, as_: SignIn
+) -> None:
+    ada, api, deletion = as_("ada"), Api(issue(people.ada)), Deletion.objects.get()
+    page = main(ada.get(deleted.get_absolute_url()))
+    assert f"Deleted {GONE}" in page
+    assert api.get(f"/deletions/{deletion.pk}").json()["conflict"] is False
+    is_listed(cloud, deleted, now=True)
+    page = main(ada.get(deleted.get_absolute_url()))
+    assert GONE not in page
+    assert "Deleted here, but the cloud lists it again" in page
+    assert "delete it again, or ask Huawei support" in page
+    assert "Details for Huawei support" in page
+    assert "Delete cluster" in page
+    assert main(ada.get("/clusters/")).count("listed again") == 1
+    answer = api.get(f"/deletions/{deletion.pk}").json()
+    assert (answer["state"], answer["conflict"]) == ("deleted", True)
+    is_listed(cloud, deleted, now=False)
+    assert f"Deleted {GONE}" in main(ada.get(deleted.get_absolute_url()))
+    assert "listed again" not in main(ada.get("/clusters/?gone=1"))
+    assert api.get(f"/deletions/{deletion.pk}").json()["conflict"] is False
+
+
+def test_g12_a_deletion_that_a_later_list_contradicts_is_an_alert_once(
+    deleted: Cluster, people: People, cloud: Cloud, as_: SignIn
+) -> None:
+    deletion = Deletion.objects.get()
+    for now in (True, False, True):
+        is_listed(cloud, deleted, now=now)
+    (event,) = events(action=CONTRADICTED)
+    assert (event.object_id, event.person_name, event.evidence) == (str(deletion.pk), "ada", "listed")
+    assert event.after == {"state": "deleted", "found": deleted.cluster_id}
+    assert len(events(action="cluster:seen:back")) == 2
+    assert event.action in ALERTS
+    olga = as_("olga")
+    assert "ada deleted back-again : the cloud lists it again" in words(olga.get("/audit/?reads=1"))
+    assert "Deleted cluster listed again" in words(olga.get(event.get_absolute_url()))
+
+
+def test_g53_a_cluster_that_is_deleted_once_more_is_gone_again(
+    deleted: Cluster, people: People, cloud: Cloud, as_: SignIn
+) -> None:
+    is_listed(cloud, deleted, now=True)
+    request_deletion(person=people.ada, cluster=deleted, typed_name=deleted.name)
+    assert "Waiting to be deleted" in main(as_("ada").get(deleted.get_absolute_url()))
+    run_worker()
+    assert f"Deleted {GONE}" in main(as_("ada").get(deleted.get_absolute_url()))
+    is_listed(cloud, deleted, now=True)
+    assert len(events(action=CONTRADICTED)) == 2
+
+
+def test_g53_a_cluster_that_was_gone_and_never_deleted_here_is_only_back(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    for name in ("back-again", "stays"):
+        submit_creation(people.ada, projects.vision, name)
+    run_worker()
+    cluster = Cluster.objects.get(name="back-again")
+    for now in (False, True):
+        is_listed(cloud, cluster, now=now)
+    assert events(action="cluster:seen:back")
+    assert not events(action=CONTRADICTED)
+    assert "listed again" not in main(as_("ada").get("/clusters/"))

@@ -15,6 +15,7 @@ from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, State
 from hyperclusters.modelarts.codes import MEANINGS, CodeMeaning
 from hyperclusters.web.texts.causes import CODE_REMEDIES, CODES, cause_of, remedy
+from tests.api.client import Api, issue
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
 
@@ -113,6 +114,43 @@ def test_g31_words_of_any_shape_come_out_as_text(
 ) -> None:
     creation = answered(people, projects, cloud, f"quota: {payload}".encode())
     assert not holds_markup(body(as_("ada").get(creation.get_absolute_url())))
+
+
+# What no page may hold: it cannot be sent, or it rewrites or hides what stands beside it.
+UNPRINTABLE = {
+    "a lone surrogate": "\ud800",
+    "surrogates in the wrong order": "\udfff\ud800",
+    "a right-to-left override": "\u202etxt.exe",
+    "an isolate": "\u2066a\u2069",
+    "a zero-width space": "a\u200bb",
+    "a line separator": "a\u2028b",
+    "C1 controls": "\x9b31m\x85",
+    "a NUL": "a\0b",
+    "a tag": "\U000e0041",
+}
+
+
+@pytest.mark.parametrize("field", ["error_msg", "error_code", "unknown"])
+def test_g31_what_cannot_be_printed_is_an_escape_wherever_an_answer_is_shown(
+    field: str, people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    sent = {"error_code": "ModelArts.0104", "error_msg": "no room"} | {field: " ".join(UNPRINTABLE.values())}
+    creation = answered(people, projects, cloud, json.dumps(sent).encode())
+    assert creation.state == State.FAILED
+    (failure,) = events(object_id=str(creation.pk), action="cluster:create:failed")
+    olga, api = as_("olga"), Api(issue(people.olga))
+    addresses = [f"/audit/{event.seq}/" for event in events()]
+    addresses += ["/", "/audit/", creation.get_absolute_url(), "/creations/", "/creations/creations.json"]
+    answers = {address: olga.get(address) for address in (*addresses, "/creations/creations.csv")}
+    answers |= {path: api.get(path) for path in (f"/creations/{creation.pk}", "/audit/events")}
+    for address, answer in answers.items():
+        assert answer.status_code == 200, address
+        assert body(answer).lstrip("\ufeff").translate(dict.fromkeys(b"\t\r\n")).isprintable(), address
+    if field == "unknown":  # of unknown fields no value is kept
+        return
+    response = words(olga.get(failure.get_absolute_url())).partition("Response")[2]
+    for kind, text in UNPRINTABLE.items():
+        assert text.encode("unicode_escape").decode().replace(r"\x00", r"\u0000") in response, kind
 
 
 def test_g53_a_gateway_that_failed_is_not_said_to_have_refused(

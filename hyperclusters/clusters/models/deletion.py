@@ -84,6 +84,11 @@ class Deletion(Operation):
         return occupant_total(self.blockers, self.blockers_count)
 
     @property
+    def is_contradicted(self) -> bool:
+        """Whether the cloud lists the cluster again after it was deleted."""
+        return self.state == DeletionState.DELETED and self.cluster.gone_at is None
+
+    @property
     def project(self) -> Project:
         return self.cluster.project
 

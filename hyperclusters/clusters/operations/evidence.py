@@ -17,6 +17,8 @@ from hyperclusters.clusters.models import (
     Cluster,
     ClusterListing,
     Creation,
+    Deletion,
+    DeletionState,
     Evidence,
     Operation,
     State,
@@ -271,13 +273,27 @@ def flag_denial(creation: Creation) -> None:
             _flag(creation, cluster_id)
 
 
+def note_return(cluster: Cluster) -> None:
+    """Record that a list has a cluster again that was gone; and, if it was deleted here since it was last seen, that
+    this contradicts the deletion."""
+    record(EventType.CLUSTER_BACK, Outcome.NOTED, on=cluster)
+    deletions = Deletion.objects.filter(cluster=cluster, settled_at__gte=cluster.seen_at)
+    for deletion in deletions.filter(state=DeletionState.DELETED).with_related()[:1]:
+        _contradict(EventType.DELETE_CONTRADICTED, deletion, cluster.cluster_id)
+
+
 def _flag(creation: Creation, cluster_id: str) -> None:
     Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
+    _contradict(EventType.CREATE_CONTRADICTED, creation, cluster_id)
+
+
+def _contradict(event: EventType, operation: Operation, cluster_id: str) -> None:
+    """Record that a list has this cluster, which the operation's verdict denies."""
     record(
-        EventType.CREATE_CONTRADICTED,
+        event,
         Outcome.FAILED,
-        on=creation,
-        by=creation.requested_by,
-        after={"state": creation.state, "found": cluster_id},
+        on=operation,
+        by=operation.requested_by,
+        after={"state": operation.state, "found": cluster_id},
         evidence="listed",
     )

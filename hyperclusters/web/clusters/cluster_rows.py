@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
-from hyperclusters.clusters.models import ClusterListing, Network
+from hyperclusters.clusters.models import ClusterListing, Deletion, DeletionState, Network
 from hyperclusters.clusters.models.inventory import ClusterQuerySet, occupant_total
 from hyperclusters.web.shared.humanize import ago, duration
 from hyperclusters.web.texts.inside import count_text
@@ -44,7 +45,9 @@ COLUMNS = (
     "locked_at",
     "locked_by__username",
     "lock_reason",
+    "was_deleted",
 )
+WAS_DELETED = Exists(Deletion.objects.filter(cluster=OuterRef("pk"), state=DeletionState.DELETED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class ClusterRow:
     locked_by: str
     lock_reason: str
     inside_listed_at: datetime | None  # only files show it
+    is_listed_again: bool  # after it was deleted here
     stale_words: str = ""  # how old all this is, while the list that it comes from fails
 
     @property
@@ -104,17 +108,13 @@ def page_rows(
     clusters: ClusterQuerySet, failing_listings: Iterable[ClusterListing] = ()
 ) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
-    rows = list(clusters.with_inside_listed_at().values_list(*COLUMNS))
+    rows = list(clusters.with_inside_listed_at().annotate(was_deleted=WAS_DELETED).values_list(*COLUMNS))
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
-    stale = {
-        (each.project_id, each.type): ago(each.listed_at, now, language)
-        for each in failing_listings
-        if each.listed_at
-    }
+    stale_words = _stale_words(failing_listings, now, language)
     for pk, project_id, cluster_id, name, kind, team, project, maker, asked_at, found_at, *others in rows:
         gone_at, also_type, claimed_for, claimed_by, claimed_at, inside, inside_count, *rest = others
-        empty_since, inside_listed_at, owner, locked_at, locked_by, lock_reason = rest
+        empty_since, inside_listed_at, owner, locked_at, locked_by, lock_reason, was_deleted = rest
         inside_total = occupant_total(inside, inside_count)
         is_reported, is_claimed = inside is not None and not gone_at, claimed_for and not maker
         yield ClusterRow(
@@ -134,12 +134,21 @@ def page_rows(
             inside_words=_inside_words(inside_total, empty_since, now, language) if is_reported else "",
             empty_since=empty_since if is_reported else None,
             inside_listed_at=inside_listed_at if is_reported else None,
+            is_listed_again=was_deleted and not gone_at,
             owner=owner or "",
             locked_at=locked_at,
             locked_by=locked_by or "",
             lock_reason=lock_reason,
-            stale_words="" if gone_at else stale.get((project_id, kind), ""),
+            stale_words="" if gone_at else stale_words.get((project_id, kind), ""),
         )
+
+
+def _stale_words(
+    listings: Iterable[ClusterListing], now: datetime, language: str
+) -> dict[tuple[int, str], str]:
+    """How old each of these lists is, by project and type."""
+    pairs = ((each, each.listed_at) for each in listings)
+    return {(each.project_id, each.type): ago(at, now, language) for each, at in pairs if at}
 
 
 def _inside_words(total: int, empty_since: datetime | None, now: datetime, language: str) -> str:

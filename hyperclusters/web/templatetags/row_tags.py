@@ -59,6 +59,8 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "as_of": _("as of %(age)s"),
         "not_reported": _("Not reported"),
         "locked": _("Locked"),
+        "listed_again": _("listed again"),
+        "listed_again_title": _("Deleted here, but the cloud lists it again"),
         "nobody": _("Nobody"),
         "elsewhere": _("elsewhere"),
         "elsewhere_title": _("Created elsewhere, and nobody owns it"),

@@ -138,6 +138,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.DELETE_SUCCEEDED: _("deleted %(what)s"),
     EventType.DELETE_FAILED: _("tried to delete %(what)s"),
     EventType.DELETE_UNKNOWN: _("may have deleted %(what)s"),
+    EventType.DELETE_CONTRADICTED: _("deleted %(what)s: the cloud lists it again"),
     EventType.DELETE_OVERDUE: _("still waits for the deletion of %(what)s after 30 minutes"),
     EventType.CREATE_REVIEWED: _("reviewed the creation of %(what)s"),
     EventType.CREATE_FLAGGED: _("asked for a follow-up on %(what)s"),
@@ -218,6 +219,9 @@ EVIDENCE: dict[str, str | Promise] = {
     "csrf": _("The form was too old or came from another site."),
     "repeated": _("Repeated: the event has the count."),
     "address_taken": _("The e-mail address belongs to another person."),
+    "address_unusable": _(
+        "The e-mail address can't be used here. It needs ASCII letters, and the xn-- form of an international domain."
+    ),
     "no_reason": _("A reason is missing."),
     **OBJECTIONS,
     "in_use": _("Clusters or operations without an outcome are in the project."),

@@ -229,6 +229,16 @@ def _deletion_cause(deletion: Deletion, *, is_clear: bool | None) -> str:
     return join_sentences(cause_of(deletion.cause, ""), because)
 
 
+def _deleted_status(deletion: Deletion) -> StatusText:
+    """That the cluster is gone, unless the cloud lists it again."""
+    if not deletion.is_contradicted:
+        return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
+    text = _(
+        "The cloud said that this cluster was gone, and has listed it since. Look in the cloud's console, then delete it again, or ask Huawei support."
+    )
+    return StatusText("warn", _("Deleted here, but the cloud lists it again"), text)
+
+
 def deletion_status(deletion: Deletion) -> StatusText:
     """How a deletion stands, as a person should read it."""
     state = DeletionState(deletion.state)
@@ -246,7 +256,7 @@ def deletion_status(deletion: Deletion) -> StatusText:
             "wait", _("No clear answer from the cloud. It may be gone."), join_sentences(because, next_step)
         )
     if state == DeletionState.DELETED:
-        return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
+        return _deleted_status(deletion)
     if state == DeletionState.REFUSED:
         if deletion.cause == "database_restored":
             title = _("Not sent after a restore. The cluster may be gone.")

@@ -20,6 +20,7 @@ from hyperclusters.audit.archive_events import find
 from hyperclusters.audit.archive_files import Unavailable
 from hyperclusters.audit.filters import WithoutIndex
 from hyperclusters.audit.integrity import integrity_status
+from hyperclusters.audit.ledger import sanitize
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.readable import events
@@ -216,8 +217,10 @@ def _object_url(request: PageRequest, event: Event) -> str:
 
 
 def _pretty(value: Any) -> str:
-    """Indented JSON. A body that is JSON itself is unfolded for reading; what is stored stays as it was."""
+    """Indented JSON, what cannot be printed as escapes. A body that is JSON itself is unfolded for reading, which
+    turns its own escapes into the characters; what is stored stays as it was."""
     if isinstance(value, dict) and isinstance(value.get("body"), str):
         with suppress(ValueError, RecursionError):
             value = value | {"body": json.loads(value["body"])}
-    return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
+    text: str = sanitize(json.dumps(value, indent=2, ensure_ascii=False)) if value else ""
+    return text

@@ -48,7 +48,9 @@ def cluster_page(
     request: PageRequest, cluster: Cluster, *, error: CreationRefused | None = None
 ) -> HttpResponse:
     """The page; after a POST that was refused, with what was typed and why."""
-    last = Deletion.objects.filter(cluster=cluster).select_related("requested_by", "locked_by").first()
+    # With the cluster as it is at this very moment: it may have been deleted since it was read.
+    deletions = Deletion.objects.filter(cluster=cluster)
+    last = deletions.select_related("cluster", "requested_by", "locked_by").first()
     poll = bool(last and last.is_unresolved)
     context = {
         "cluster": cluster,
