@@ -38,8 +38,7 @@ class ChainVerifier:
 
     `keys`: all of AUDIT_KEYS. Before there were activations their order alone said that a key was replaced, and a
     start without a key uses it until the first activation. `start`: the place before the first row. `anchors`: the
-    places that anchors and others recorded, by number. `differences`: which columns of a row differ in meaning from its text;
-    called where the database says that they may.
+    places that anchors and others recorded, by number. `differences`: which columns of a row differ in meaning from its text.
     """
 
     keys: Sequence[tuple[str, bytes]]
