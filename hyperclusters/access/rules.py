@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 
 from hyperclusters.audit.ledger import Auditable, Subject, record
@@ -41,6 +41,18 @@ def _record(
     reason = str(change.pop("reason", ""))
     request = {name: str(value) if value is not None else "" for name, value in change.items()}
     record(EventType.GRANT_REFUSED, outcome, on=on, by=by, reason=reason, request=request, evidence=cause)
+
+
+def save_valid(row: models.Model, columns: list[str] | None = None) -> None:
+    """Save a row, or these columns of it. Raises ValidationError; so does the second of two that take the same name at
+    once, which only the database notices."""
+    row.full_clean()
+    try:
+        with transaction.atomic():
+            row.save(update_fields=columns)
+    except IntegrityError:
+        row.full_clean()
+        raise
 
 
 def lock(team: Team | None) -> Team | None:

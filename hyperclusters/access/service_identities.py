@@ -16,7 +16,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from .errors import Cause, ChangeRefused
 from .models import Grant, Role, Team, User
 from .permissions import Permission, require
-from .rules import Expiry, audited_change, lock
+from .rules import Expiry, audited_change, lock, save_valid
 from .services import create_grant
 
 
@@ -36,8 +36,7 @@ def add_service_identity(
             raise ChangeRefused(Cause.SERVICE)
         identity = User(username=username, service_team=team)
         identity.set_unusable_password()
-        identity.full_clean()
-        identity.save()
+        save_valid(identity)
         record(EventType.SERVICE_ADDED, Outcome.DONE, on=identity, by=by, reason=reason)
         first, _old = create_grant(person=identity, role=role, team=team, until=until, reason=reason, by=by)
         record(

@@ -28,6 +28,7 @@ from .rules import (
     require_may_give,
     require_may_take,
     resolve_expiry,
+    save_valid,
 )
 
 
@@ -40,9 +41,8 @@ def add_person(*, username: str, email: str = "", full_name: str = "", password:
         person.set_password(password)
     else:
         person.set_unusable_password()
-    person.full_clean()
     with transaction.atomic():
-        person.save()
+        save_valid(person)
         record(EventType.PERSON_ADDED, Outcome.DONE, on=person)
     return person
 
@@ -52,9 +52,8 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
     if by is not None:
         require(by, Permission.APPOINT)
     team = Team(slug=slug, name=name)
-    team.full_clean()
     with transaction.atomic():
-        team.save()
+        save_valid(team)
         record(EventType.TEAM_ADDED, Outcome.DONE, on=team, by=by)
     return team
 
@@ -71,8 +70,7 @@ def rename_team(team: Team, *, name: str, by: User, reason: str) -> None:
         team = Team.objects.select_for_update().get(pk=team.pk)
         before = team.name
         team.set_name(name)
-        team.full_clean()
-        team.save(update_fields=["name", "name_key"])
+        save_valid(team, ["name", "name_key"])
         if team.name != before:
             record(
                 EventType.TEAM_CHANGED,

@@ -27,7 +27,8 @@ from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .claims import Claims, Groups
-from .models import CompanyAccount
+from .models import ApiToken, CompanyAccount
+from .sessions import end_sessions
 
 log = logging.getLogger(__name__)
 TRIES = 5  # a sign-in that loses a race for an account or a name is repeated
@@ -72,11 +73,15 @@ def confirmation_ends_at(person: User) -> datetime | None:
 
 
 def unlink(account: CompanyAccount, *, reason: str) -> None:
-    """Remove the link, so that another company account can be linked to the person by its verified address."""
+    """Remove the link, so that another company account can be linked to the person by its verified address.
+    Without a password here, the person's sessions end, and their tokens when the last confirmation lapses."""
+    person, ends_at = account.person, confirmation_ends_at(account.person)
     with transaction.atomic():
         account.delete()
+        if ends_at is not None:
+            ApiToken.objects.filter(owner=person, expires_at__gt=ends_at).update(expires_at=ends_at)
+            end_sessions(person)
         before = {"issuer": account.issuer, "subject": account.subject}
-        person = account.person
         record(EventType.COMPANY_UNLINKED, Outcome.DONE, on=person, reason=reason, before=before)
 
 
@@ -124,7 +129,8 @@ def _add(claims: Claims) -> User:
     try:
         return add_person(username=username, email=claims.address, full_name=claims.full_name)
     except ValidationError as error:
-        if User.objects.by_username(username).exists():
+        rivals = User.objects.by_username(username) | User.objects.by_address(claims.address)
+        if rivals.exists():
             raise RaceLost from error
         raise LoginRejected("; ".join(error.messages)) from error
 

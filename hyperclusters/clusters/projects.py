@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import Permission, require
+from hyperclusters.access.rules import save_valid
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -58,9 +59,8 @@ def connect_project(
         name=name, team=team, endpoint=endpoint, region=region, project_id=project_id, quota=quota
     )
     _set_key(project, credentials, key_until)
-    project.full_clean()
     with transaction.atomic():
-        project.save()
+        save_valid(project)
         ClusterListing.objects.bulk_create(
             ClusterListing(project=project, type=kind, run_after=clock.now()) for kind in ClusterType
         )
@@ -96,11 +96,10 @@ def change_project(
         before = _facts(locked_project)
         locked_project.name, locked_project.team, locked_project.region = name, team, region
         locked_project.quota, locked_project.reads_traces = quota, reads_traces
-        locked_project.full_clean()
         after = _facts(locked_project)
         if after == before:
             return False
-        locked_project.save(update_fields=["name", "team", "region", "quota", "reads_traces"])
+        save_valid(locked_project, ["name", "team", "region", "quota", "reads_traces"])
         record(EventType.PROJECT_CHANGED, Outcome.DONE, on=locked_project, by=by, before=before, after=after)
     return True
 

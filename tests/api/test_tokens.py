@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
 from django.test import Client as Browser
 
 from hyperclusters.access.access_report import who_can_what
@@ -160,6 +161,23 @@ def test_a_token_ends_with_the_company_sign_in_of_its_person(people: People, set
     CompanyAccount.objects.filter(pk=account.pk).update(confirmed_at=clock.now() - timedelta(hours=25))
     assert Api(token).get("/me").status_code == 401
     assert events(action="access:token:rejected")[-1].evidence == "unconfirmed"
+
+
+@pytest.mark.parametrize("hours", [1, 25])
+def test_a_token_ends_no_later_because_its_person_was_unlinked(
+    hours: int, people: People, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OIDC_ISSUER, settings.OIDC_MAX_AGE = "https://login.example.com", 24
+    token = issue(people.ada)
+    account = CompanyAccount.objects.create(person=people.ada, issuer=settings.OIDC_ISSUER, subject="a")
+    people.ada.set_unusable_password()
+    people.ada.save()
+    CompanyAccount.objects.filter(pk=account.pk).update(confirmed_at=clock.now() - timedelta(hours=hours))
+    call_command("unlink_company_account", username="ada", reason="a new provider")
+    assert Api(token).get("/me").status_code == (200 if hours < 24 else 401)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(hours=24))
+    assert Api(token).get("/me").status_code == 401
 
 
 def test_a_token_never_does_more_than_its_person_at_that_moment(people: People, projects: Projects) -> None:
