@@ -174,6 +174,8 @@ def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quot
     for sent in (
         {"error_code": "ModelArts.7777", "error_msg": "the cluster is in use by 3 servers"},
         {"errors": [{"detail": "the cluster is in use by 3 servers"}]},
+        {"error_code": "ModelArts.0103", "error_msg": "the cluster is in use by 3 servers"},
+        {"error_code": "ModelArts.0106", "error_msg": "the cluster is in use by 3 servers"},
     ):
         cloud.simulator.fault(
             "garbage",
@@ -191,6 +193,8 @@ def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quot
         text = words(as_("ada").get(cluster.get_absolute_url()))
         assert "the cluster is in use by 3 servers" in text
         assert "remove what uses it, then delete it again" in text
+        assert "already has a cluster of this name" not in text
+        assert "quota is used up" not in text
         assert deletion.upstream_request_id in text[text.index("Details for Huawei support") :]
 
 

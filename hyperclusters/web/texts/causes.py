@@ -150,6 +150,7 @@ CODES: dict[CodeMeaning, Text] = {
     CodeMeaning.QUOTA: _("The cloud's own quota is used up."),
     CodeMeaning.NOT_FOUND: _("The cloud did not find something that the request names."),
 }
+ABOUT_CREATING = {CodeMeaning.EXISTS, CodeMeaning.QUOTA}
 ABOUT_REQUEST = {CodeMeaning.EXISTS, CodeMeaning.INVALID, CodeMeaning.QUOTA, CodeMeaning.NOT_FOUND}
 
 # What to do about it, and who can.
@@ -264,7 +265,7 @@ def refusal_remedy(work: Operation) -> str:
     """What to do about a creation or deletion that failed. For a refusal of the cloud there is always something."""
     if not (work.code or work.cause.startswith("status_")):
         return remedy(work.cause, "")
-    about_deletions = {None, CodeMeaning.INVALID, CodeMeaning.GATEWAY}
+    about_deletions = {None, CodeMeaning.INVALID, CodeMeaning.GATEWAY, *ABOUT_CREATING}
     if isinstance(work, Deletion) and meaning_of(work.code) in about_deletions:
         return remedy(work.cause, "") or str(DELETE_REMEDY)
     return remedy(work.cause, work.code) or str(CREATE_REMEDY)

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import UNREADABLE
 from hyperclusters.audit.vocabulary import EventType
-from hyperclusters.web.texts.causes import cause_of
+from hyperclusters.modelarts import meaning_of
+from hyperclusters.web.texts.causes import ABOUT_CREATING, cause_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,10 @@ def _network_changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) 
 
 def _cause(event: Event) -> str:
     response = event.response or {}
+    code = response.get("code", "")
+    is_clear = False if meaning_of(code) in ABOUT_CREATING else None
     return cause_of(
-        response.get("cause") or event.evidence, response.get("code", ""), response.get("message", "")
+        response.get("cause") or event.evidence, code, response.get("message", ""), is_clear=is_clear
     )
 
 

@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
+from hyperclusters.modelarts import meaning_of
 from hyperclusters.web.texts.approvals import declined_text, waiting_status
 from hyperclusters.web.texts.causes import (
+    ABOUT_CREATING,
     CAUSES,
     REMEDIES,
     cause_of,
@@ -220,6 +222,8 @@ def _deletion_cause(deletion: Deletion, *, is_clear: bool | None) -> str:
     if deletion.blockers and deletion.cause == "not_empty":
         names = _("Inside: %(names)s.") % {"names": names_text(deletion.blockers, deletion.blockers_total)}
         return join_sentences(cause_of(deletion.cause, ""), names)
+    if meaning_of(deletion.code) in ABOUT_CREATING:
+        is_clear = False  # the cloud's words are quoted: what the code means to a creation is no cause here
     if deletion.cause != "inside_unchecked":
         return cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
     why = deletion.inside_failure_cause
