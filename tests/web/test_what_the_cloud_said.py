@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import translation
 
+from hyperclusters.audit import clock
 from hyperclusters.clusters.creation_reviews import account_for
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, State
@@ -196,6 +197,10 @@ def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quot
         assert "already has a cluster of this name" not in text
         assert "quota is used up" not in text
         assert deletion.upstream_request_id in text[text.index("Details for Huawei support") :]
+    Cluster.objects.update(gone_at=clock.now())
+    text = words(as_("ada").get(cluster.get_absolute_url()))
+    assert "Not deleted by this request, but gone since" in text
+    assert "remove what uses it" not in text
 
 
 def test_t15_a_list_that_is_too_large_says_which_setting_to_raise(

@@ -268,4 +268,12 @@ def deletion_status(deletion: Deletion) -> StatusText:
             title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
         attempts = attempts_made(deletion) if deletion.attempts else ""
         return StatusText("bad", title, join_sentences(because, attempts, remedy(deletion.cause, "")))
-    return StatusText("bad", _("Not deleted"), join_sentences(because, refusal_remedy(deletion)))
+    return _failed_deletion_status(deletion, because)
+
+
+def _failed_deletion_status(deletion: Deletion, because: str) -> StatusText:
+    """Why nothing was deleted, unless the cluster is gone by now."""
+    if not deletion.cluster.gone_at:
+        return StatusText("bad", _("Not deleted"), join_sentences(because, refusal_remedy(deletion)))
+    text = _("The cloud did not say that it deleted the cluster. Its list no longer has it.")
+    return StatusText("idle", _("Not deleted by this request, but gone since"), text)
