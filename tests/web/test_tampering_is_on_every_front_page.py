@@ -1,0 +1,73 @@
+"""Tampering reaches those who must look at it where they look first, and whoever looks at an event."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import pytest
+
+from hyperclusters.access.models import Grant
+from hyperclusters.audit import clock, integrity, verification
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.models import Creation
+from tests.audit import tampering as mallory
+from tests.conftest import People, Projects, run_worker, submit_creation
+from tests.web.badges import badge
+from tests.web.pages import SignIn, body
+
+pytestmark = pytest.mark.any_database
+WORDS = "Somebody changed the audit outside this dashboard"
+
+
+def main(page: str) -> str:
+    """What the page says between its frame's parts."""
+    inside = page[page.index('<main id="main"') : page.index("</main>")]
+    return " ".join(re.sub(r"<[^>]+>", " ", inside).split())
+
+
+def edit(seq: int, **values: Any) -> None:
+    """Change an event in the database, and verify."""
+    mallory.unguarded(partial(mallory.change, seq, **values))
+    verification.note(integrity.WHOLE, verification.verify())
+
+
+@pytest.fixture
+def creation(people: People, projects: Projects) -> Creation:
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
+    return creation
+
+
+@pytest.fixture
+def edited_seq(creation: Creation) -> int:
+    """The number of an event whose columns differ from its sealed text."""
+    seq = Event.objects.filter(object_id=str(creation.pk)).order_by("seq").values_list("seq", flat=True)[0]
+    edit(seq, reason="another")
+    return seq
+
+
+def test_an_auditor_reads_of_tampering_first_on_home_and_in_the_inbox(
+    edited_seq: int, people: People, as_: SignIn
+) -> None:
+    olga, ada = as_("olga"), as_("ada")
+    home = olga.get("/")
+    assert f"Needs you {WORDS} 1 open finding" in main(body(home))
+    assert 'href="/audit/chain/"' in body(home)
+    assert f"{WORDS} New " in main(body(olga.get("/inbox/")))
+    assert badge(people.olga) == 1
+    assert all(WORDS not in body(ada.get(path)) for path in ("/", "/inbox/"))
+
+
+def test_root_is_told_who_must_look_at_tampering_and_nothing_of_it(
+    edited_seq: int, people: People, as_: SignIn
+) -> None:
+    root = as_("root")
+    page = main(body(root.get("/")))
+    assert f"{WORDS} The audit's verification found changes." in page
+    assert "Tell olga now." in page
+    assert "Everything is working" not in page
+    assert "finding" not in page
+    Grant.objects.filter(person=people.olga).update(ended_at=clock.now())
+    assert "there is none. Give somebody the role." in main(body(root.get("/")))
