@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from . import clock
-from .acknowledgements import acknowledgements, open_alarm, split_findings, trustworthy
+from .acknowledgements import Acknowledgement, acknowledgements, open_alarm, split_findings, trustworthy
 from .findings import IntegrityIssue
 from .models import ScheduledTask
 from .results import known_findings, missing_acknowledgements, sealed_rows
@@ -28,6 +28,7 @@ class IntegrityStatus:
     seq: int = 0  # verified up to this event
     findings: tuple[IntegrityIssue, ...] = ()  # that nobody has acknowledged
     acknowledged: tuple[IntegrityIssue, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()  # those that count
     failures: int = 0  # verifications that ended with an error since the last one that did not
     error: str = ""
 
@@ -52,7 +53,7 @@ def integrity_status() -> IntegrityStatus:
     at, seq = max(row.at for row in latest.values()), max(row.seq for row in latest.values())
     whole_at = latest[WHOLE].at if WHOLE in latest else None
     findings = acknowledged = known_findings(latest.values())
-    through = latest[WHOLE].seq if WHOLE in latest else 0
+    through, current = latest[WHOLE].seq if WHOLE in latest else 0, []
     if findings or open_alarm((), through):
         current = trustworthy(acknowledgements(), findings, seq)
         findings, acknowledged = split_findings(findings, current)
@@ -64,4 +65,4 @@ def integrity_status() -> IntegrityStatus:
     else:
         is_overdue = is_whole_overdue(whole_at) or clock.now() - at > NEW_OVERDUE
         state = "overdue" if is_overdue else "intact"
-    return IntegrityStatus(state, at, whole_at, seq, findings, acknowledged, failures, error)
+    return IntegrityStatus(state, at, whole_at, seq, findings, acknowledged, tuple(current), failures, error)

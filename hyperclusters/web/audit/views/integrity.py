@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -12,13 +13,21 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
+from hyperclusters.audit.acknowledgements import Acknowledgement, NotAcknowledged, acknowledge, latest_of
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.audit.push import sink_states
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_text
+
+
+class FindingRow(NamedTuple):
+    """A finding, what was done in words, and the acknowledgement that it has."""
+
+    issue: IntegrityIssue
+    label: str
+    acknowledgement: Acknowledgement | None
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -51,15 +60,20 @@ def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, 
         "chain": status_now,
         "may_review": may_review,
         "findings": _rows(status_now.findings) if may_review else [],
-        "acknowledged": _rows(status_now.acknowledged) if may_review else [],
+        "acknowledged": _rows(status_now.acknowledged, status_now.acknowledgements) if may_review else [],
         "mark": _mark(status_now.findings),
         "sinks": sink_states(),
     }
     return render(request, "audit/chain.html", context | form, status=status)
 
 
-def _rows(findings: tuple[IntegrityIssue, ...]) -> list[tuple[IntegrityIssue, str]]:
-    return [(issue, str(IssueKind(issue.kind).label)) for issue in findings]
+def _rows(
+    findings: Iterable[IntegrityIssue], acknowledgements: Sequence[Acknowledgement] = ()
+) -> list[FindingRow]:
+    return [
+        FindingRow(issue, str(IssueKind(issue.kind).label), latest_of(issue, acknowledgements))
+        for issue in findings
+    ]
 
 
 def _mark(findings: tuple[IntegrityIssue, ...]) -> str:
