@@ -9,7 +9,8 @@ from django.conf import settings
 
 from . import clock
 from .acknowledgements import Acknowledgement, acknowledgements, open_alarm, split_findings, trustworthy
-from .findings import IntegrityIssue
+from .chain_verifier import END
+from .findings import OF_EVENTS, IntegrityIssue
 from .models import ScheduledTask
 from .results import known_findings, missing_acknowledgements, sealed_rows
 
@@ -36,6 +37,11 @@ class IntegrityStatus:
     def since(self) -> datetime | None:
         """The time since which verification is overdue."""
         return self.whole_at if self.whole_at and is_whole_overdue(self.whole_at) else self.at
+
+    def findings_of(self, seq: int) -> list[IntegrityIssue]:
+        """What was found of the event that is stored under this number, acknowledged or not."""
+        issues = [each for each in (*self.findings, *self.acknowledged) if each.kind in OF_EVENTS]
+        return [each for each in issues if each.detail != END and each.rows[0] <= seq <= each.rows[1]]
 
 
 def is_whole_overdue(at: datetime) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.utils.translation import get_language, gettext, ngettext
 
 from hyperclusters.audit.chain import timestamp
+from hyperclusters.audit.integrity import IntegrityStatus
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import EventRow
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -46,7 +47,7 @@ class Row(NamedTuple):
 
     The addresses lead to the event, and to what else its person did or happened to its object. `before` and `after`
     stand around the object; `word` is the action by itself. `code` and `message` say why it failed, or what for it was
-    done. `mark`: says that the event is archived.
+    done. `mark`: says that the event is archived; `edit`: that it was edited in the database.
     """
 
     url: str
@@ -71,6 +72,7 @@ class Row(NamedTuple):
     group: str
     seq: int
     mark: str = ""
+    edit: str = ""
 
 
 class Group(NamedTuple):
@@ -106,6 +108,12 @@ def rows(events: Iterable[Event | EventRow]) -> list[Row]:
     """These events in the language of this request."""
     language = get_language() or ""
     return [_unreadable(event.seq) if event.at is None else _row(event, language) for event in events]
+
+
+def with_edits(page: Iterable[Row], status: IntegrityStatus) -> list[Row]:
+    """The rows; those of events of which verification found something say so."""
+    word = gettext("Edited")
+    return [row._replace(edit=word) if row.iso and status.findings_of(row.seq) else row for row in page]
 
 
 def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:

@@ -71,3 +71,11 @@ def test_root_is_told_who_must_look_at_tampering_and_nothing_of_it(
     assert "finding" not in page
     Grant.objects.filter(person=people.olga).update(ended_at=clock.now())
     assert "there is none. Give somebody the role." in main(body(root.get("/")))
+
+
+def test_the_page_and_the_row_of_an_edited_event_say_so(edited_seq: int, as_: SignIn) -> None:
+    olga, sentence = as_("olga"), "Somebody edited this event in the database"
+    page = main(body(olga.get(f"/audit/{edited_seq}/")))
+    assert f"{sentence} What is stored differs from what was sealed." in page
+    assert sentence not in body(olga.get(f"/audit/{edited_seq + 1}/"))
+    assert main(body(olga.get("/audit/"))).count("Edited") == 1
