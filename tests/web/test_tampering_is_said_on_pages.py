@@ -10,8 +10,11 @@ import pytest
 
 from hyperclusters.access.models import Grant
 from hyperclusters.audit import clock, integrity, verification
+from hyperclusters.audit.findings import IntegrityIssue
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.models import Creation
+from hyperclusters.web.audit.views.integrity import FindingRow
+from hyperclusters.web.texts.integrity import detail_text
 from tests.audit import tampering as mallory
 from tests.conftest import People, Projects, run_worker, submit_creation
 from tests.web.badges import badge
@@ -79,3 +82,39 @@ def test_the_page_and_the_row_of_an_edited_event_say_so(edited_seq: int, as_: Si
     assert f"{sentence} What is stored differs from what was sealed." in page
     assert sentence not in body(olga.get(f"/audit/{edited_seq + 1}/"))
     assert main(body(olga.get("/audit/"))).count("Edited") == 1
+
+
+def test_findings_are_sentences_with_links_to_their_events(edited_seq: int, as_: SignIn) -> None:
+    edit(edited_seq + 1, canonical="{}")
+    page = body(as_("olga").get("/audit/chain/"))
+    assert f'<a class="link" href="/audit/{edited_seq}/">{edited_seq}</a>' in page
+    assert "Changed: reason<" in page
+    assert "Changed: sealed text<" in page
+    assert "This ends the alarm for exactly these findings." in page
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ("reason, ip", "Changed: reason, IP address"),
+        ("the search has other words for it", "The search index has other words for this event"),
+        ("it stands at 9 with another reason", "It now has the number 9. Also changed: reason"),
+        (
+            "sealed with 'k7', which is none of AUDIT_KEYS",
+            "Sealed with the key k7, which is not in AUDIT_KEYS",
+        ),
+        ("trigger t is missing, in audit-1-2.jsonl", "Missing: trigger t (audit-1-2.jsonl)"),
+        ("CHECK constraint failed in audit_event", "CHECK constraint failed in audit_event"),
+        ("", ""),
+    ],
+)
+def test_what_shows_a_finding_is_a_sentence_where_we_wrote_it(detail: str, words: str) -> None:
+    assert detail_text(IntegrityIssue("edited", 7, 7, detail)) == words
+
+
+def test_a_finding_about_no_event_names_none() -> None:
+    rows = [
+        FindingRow(IntegrityIssue(*issue), "", "", None)
+        for issue in (("guard changed", 0, 0), ("edited", 3, 4), ("deleted", 5, 5), ("anchor edited", 6, 6))
+    ]
+    assert [(row.place, row.page) for row in rows] == [("", 0), ("3 – 4", 3), ("5", 0), ("Line 6", 0)]
