@@ -81,7 +81,9 @@ def test_the_page_and_the_row_of_an_edited_event_say_so(edited_seq: int, as_: Si
     page = main(body(olga.get(f"/audit/{edited_seq}/")))
     assert f"{sentence} What is stored differs from what was sealed." in page
     assert sentence not in body(olga.get(f"/audit/{edited_seq + 1}/"))
-    assert main(body(olga.get("/audit/"))).count("Edited") == 1
+    assert (
+        main(body(olga.get("/audit/"))).count("Edited") == 2
+    )  # of the event, and of the newest of its creation
 
 
 def test_findings_are_sentences_with_links_to_their_events(edited_seq: int, as_: SignIn) -> None:
@@ -118,3 +120,21 @@ def test_a_finding_about_no_event_names_none() -> None:
         for issue in (("guard changed", 0, 0), ("edited", 3, 4), ("deleted", 5, 5), ("anchor edited", 6, 6))
     ]
     assert [(row.place, row.page) for row in rows] == [("", 0), ("3 – 4", 3), ("5", 0), ("Line 6", 0)]
+
+
+def test_an_unreadable_end_of_a_creation_stands_in_its_place_and_before_its_other_events(
+    creation: Creation, as_: SignIn
+) -> None:
+    events = Event.objects.filter(object_id=str(creation.pk)).order_by("-seq")
+    seqs = list(events.values_list("seq", flat=True))
+    edit(seqs[0], canonical="{}")
+    olga = as_("olga")
+    page = body(olga.get("/audit/"))
+    assert page.count('<tbody class="day">') == 1
+    row = main(page).partition(f"#{seqs[0]} ")[2].partition("Accepted")[0]
+    assert row.startswith(f"Event {seqs[0]} can&#39;t be read Unreadable")
+    assert f'<a class="pivot" href="/audit/{seqs[0]}/">Event' in page
+    assert "is creating" not in page
+    edit(seqs[1], canonical="{}")
+    lines = body(olga.get("/audit/")).split("<tbody")
+    assert any(f"/audit/{seqs[1]}/" in line and f"/audit/{seqs[0]}/" not in line for line in lines)
