@@ -138,3 +138,25 @@ def test_an_unreadable_end_of_a_creation_stands_in_its_place_and_before_its_othe
     edit(seqs[1], canonical="{}")
     lines = body(olga.get("/audit/")).split("<tbody")
     assert any(f"/audit/{seqs[1]}/" in line and f"/audit/{seqs[0]}/" not in line for line in lines)
+
+
+def test_the_page_of_an_unreadable_event_has_its_neighbours_and_the_digest_of_the_original(
+    creation: Creation, as_: SignIn
+) -> None:
+    olga, ada = as_("olga"), as_("ada")
+    seq, original = (
+        Event.objects.filter(object_id=str(creation.pk)).order_by("seq").values_list("seq", "digest")[1]
+    )
+    edit(seq, canonical="{}", digest="0" * 64)
+    page = body(olga.get(f"/audit/{seq}/"))
+    assert "Somebody changed this event in the database" in page
+    assert {f'href="/audit/{seq - 1}/"', f'href="/audit/{seq + 1}/"'} <= set(
+        re.findall(r'href="[^"]+"', page)
+    )
+    assert original in page
+    assert f"Stored digest {'0' * 64}" in main(page)
+    steps = (body(person.get(creation.get_absolute_url())) for person in (olga, ada))
+    assert [f'<a class="link" href="/audit/{seq}/">Event {seq} can' in page for page in steps] == [
+        True,
+        False,
+    ]

@@ -33,6 +33,7 @@ from hyperclusters.web.audit.event_rows import days, rows, what_was_read, with_e
 from hyperclusters.web.audit.menus import filter_context, views
 from hyperclusters.web.audit.periods import exact_moment
 from hyperclusters.web.audit.query import SPAN, AuditQuery, parse_query
+from hyperclusters.web.audit.unreadable import unreadable_context
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
@@ -100,7 +101,11 @@ def _event_page(
     if request.method == "GET":
         note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team(event))
     if event is None:
-        return render(request, "audit/unreadable.html", {"seq": seq} | (context or {}))
+        return render(
+            request,
+            "audit/unreadable.html",
+            {"seq": seq} | (context or unreadable_context(request.user, seq)),
+        )
     return render(request, "audit/event.html", _event_context(request, event))
 
 
