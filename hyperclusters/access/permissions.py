@@ -242,7 +242,16 @@ def who_can(permission: Permission, team: Team) -> QuerySet[Grant]:
 
 def platform_admins() -> list[User]:
     """The platform admins: the people to ask if a team has nobody."""
-    grants = Grant.objects.active().filter(role__in=POLICY[Permission.APPOINT].site)
+    return _people_of_site(Permission.APPOINT)
+
+
+def auditors() -> list[User]:
+    """The auditors: the people who look into what verification finds."""
+    return _people_of_site(Permission.REVIEW)
+
+
+def _people_of_site(permission: Permission) -> list[User]:
+    grants = Grant.objects.active().filter(role__in=POLICY[permission].site)
     return [grant.person for grant in grants.select_related("person")]
 
 

@@ -13,6 +13,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from getpass import getuser
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Acknowledgement:
 
     seq: int
     key_id: str
+    at: datetime
     person_name: str
     reason: str
     findings: tuple[IntegrityIssue, ...]
@@ -53,6 +55,7 @@ class Acknowledgement:
         return cls(
             seq=fields["seq"],
             key_id=fields["key"],
+            at=datetime.fromisoformat(fields["at"]),
             person_name=fields["person_name"],
             reason=fields["reason"],
             findings=tuple(IntegrityIssue(**facts) for facts in after.get("findings", [])),
@@ -113,6 +116,13 @@ def open_alarm(active: Iterable[Acknowledgement], after: int) -> list[IntegrityI
     return [
         IntegrityIssue.parse(each) for each, seq in open_issues.items() if last_closure.get(each, 0) < seq
     ]
+
+
+def latest_of(issue: IntegrityIssue, acknowledgements: Iterable[Acknowledgement]) -> Acknowledgement | None:
+    """The last of these acknowledgements that is of this finding."""
+    identity = _identity(issue)
+    own = [each for each in acknowledgements if identity in map(_identity, each.findings)]
+    return max(own, key=lambda each: each.seq, default=None)
 
 
 def split_findings(

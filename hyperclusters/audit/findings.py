@@ -36,6 +36,16 @@ class IssueKind(models.TextChoices):
     INDEX_EDITED = "index edited", _("index or search differs from the events")
 
 
+# What is said of an event in the ledger, not of its place, an archive or an anchor.
+OF_EVENTS = {
+    IssueKind.EDITED,
+    IssueKind.INSERTED,
+    IssueKind.REORDERED,
+    IssueKind.UNREADABLE,
+    IssueKind.RESEALED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class IntegrityIssue:
     """`first` to `last` are numbers of events, or lines of a file of anchors. Both are 0 where the detail says

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from . import clock
-from .acknowledgements import acknowledgements, open_alarm, split_findings, trustworthy
-from .findings import IntegrityIssue
+from .acknowledgements import Acknowledgement, acknowledgements, open_alarm, split_findings, trustworthy
+from .chain_verifier import END
+from .findings import OF_EVENTS, IntegrityIssue
 from .models import ScheduledTask
 from .results import known_findings, missing_acknowledgements, sealed_rows
 
@@ -28,6 +29,7 @@ class IntegrityStatus:
     seq: int = 0  # verified up to this event
     findings: tuple[IntegrityIssue, ...] = ()  # that nobody has acknowledged
     acknowledged: tuple[IntegrityIssue, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()  # those that count
     failures: int = 0  # verifications that ended with an error since the last one that did not
     error: str = ""
 
@@ -35,6 +37,11 @@ class IntegrityStatus:
     def since(self) -> datetime | None:
         """The time since which verification is overdue."""
         return self.whole_at if self.whole_at and is_whole_overdue(self.whole_at) else self.at
+
+    def findings_of(self, seq: int) -> list[IntegrityIssue]:
+        """What was found of the event that is stored under this number, acknowledged or not."""
+        issues = [each for each in (*self.findings, *self.acknowledged) if each.kind in OF_EVENTS]
+        return [each for each in issues if each.detail != END and each.rows[0] <= seq <= each.rows[1]]
 
 
 def is_whole_overdue(at: datetime) -> bool:
@@ -52,7 +59,7 @@ def integrity_status() -> IntegrityStatus:
     at, seq = max(row.at for row in latest.values()), max(row.seq for row in latest.values())
     whole_at = latest[WHOLE].at if WHOLE in latest else None
     findings = acknowledged = known_findings(latest.values())
-    through = latest[WHOLE].seq if WHOLE in latest else 0
+    through, current = latest[WHOLE].seq if WHOLE in latest else 0, []
     if findings or open_alarm((), through):
         current = trustworthy(acknowledgements(), findings, seq)
         findings, acknowledged = split_findings(findings, current)
@@ -64,4 +71,4 @@ def integrity_status() -> IntegrityStatus:
     else:
         is_overdue = is_whole_overdue(whole_at) or clock.now() - at > NEW_OVERDUE
         state = "overdue" if is_overdue else "intact"
-    return IntegrityStatus(state, at, whole_at, seq, findings, acknowledged, failures, error)
+    return IntegrityStatus(state, at, whole_at, seq, findings, acknowledged, tuple(current), failures, error)

@@ -558,9 +558,14 @@ def test_an_auditor_acknowledges_on_the_page_exactly_what_it_shows(people: Peopl
     event = events(action=EventType.AUDIT_ACKNOWLEDGED)[0]
     assert (event.person_name, event.reason, event.source) == ("olga", "a repair", "page")
     page = body(olga.get("/audit/"))
-    assert 'data-state="intact"' in page
-    assert "1 acknowledged finding" in page
-    assert "1 acknowledged finding" in body(olga.get("/audit/chain/"))
+    assert 'class="pill warn" data-state="intact"' in page
+    assert "No new changes, 1 acknowledged" in page
+    page = body(olga.get("/audit/chain/"))
+    assert "1 change was acknowledged; it stays in the audit. Otherwise intact up to event " in page
+    assert ">olga</td>" in page
+    assert f'href="/audit/{event.seq}/"' in page
+    assert "a repair</td>" in page
+    assert "Intact" not in page
     assert verified().state == "intact"
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import groupby
+from itertools import accumulate, groupby, islice
 from typing import NamedTuple
 
 from django.utils.translation import get_language, gettext, ngettext
 
 from hyperclusters.audit.chain import timestamp
+from hyperclusters.audit.integrity import IntegrityStatus
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import EventRow
+from hyperclusters.audit.readable import values
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.audit.periods import PERIODS
 from hyperclusters.web.audit.query import AuditForm, action_options, outcome_options
@@ -46,7 +48,7 @@ class Row(NamedTuple):
 
     The addresses lead to the event, and to what else its person did or happened to its object. `before` and `after`
     stand around the object; `word` is the action by itself. `code` and `message` say why it failed, or what for it was
-    done. `mark`: says that the event is archived.
+    done. `mark`: says that the event is archived; `edit`: that it was edited in the database.
     """
 
     url: str
@@ -71,6 +73,7 @@ class Row(NamedTuple):
     group: str
     seq: int
     mark: str = ""
+    edit: str = ""
 
 
 class Group(NamedTuple):
@@ -104,27 +107,63 @@ class Day(NamedTuple):
 
 def rows(events: Iterable[Event | EventRow]) -> list[Row]:
     """These events in the language of this request."""
-    language = get_language() or ""
-    return [_unreadable(event.seq) if event.at is None else _row(event, language) for event in events]
+    language, page = get_language() or "", list(events)
+    places = _stored_places([event.seq for event in page if event.at is None])
+    return [
+        _unreadable(event.seq, *places.get(event.seq, ("", "")))
+        if event.at is None
+        else _row(event, language)
+        for event in page
+    ]
+
+
+def _stored_places(seqs: list[int]) -> dict[int, tuple[str, str]]:
+    """Time and group of events that cannot be read, as they are stored: they say only where each stands in the list."""
+    if not seqs:
+        return {}
+    columns = ("at", "object_kind", "object_id", "request_id")
+    places = values(Event.objects.filter(seq__in=seqs), *columns)
+    return {
+        seq: (timestamp(at), object_id if kind in OPERATIONS else request_id)
+        for seq, at, kind, object_id, request_id in places
+        if at is not None
+    }
+
+
+def with_edits(page: Iterable[Row], status: IntegrityStatus) -> list[Row]:
+    """The rows; those of events of which verification found something say so."""
+    word = gettext("Edited")
+    return [row._replace(edit=word) if row.action and status.findings_of(row.seq) else row for row in page]
 
 
 def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
-    """The rows by day, with the events of one request behind the newest of them, and so the sign-ins of one day."""
+    """The rows by day, with the events of one request behind the newest of them, and so the sign-ins of one day. No
+    unreadable event is behind another one, and an edited one marks the one before it."""
     groups: dict[str, Group] = {}
     for row in page:
         is_sign_in = folds_sign_ins and row.action == EventType.SIGNED_IN
         key = f"{row.iso[:10]} {row.action}" if is_sign_in else row.group or row.url
-        if key in groups:
-            groups[key].others.append(row)
-        else:
+        if key not in groups:
             groups[key] = Group(row, [])
-    parts = groupby(groups.values(), key=lambda group: group.lead.iso[:10])
-    return [Day(_day(list_), list_) for list_ in (list(part) for _, part in parts)]
+        elif not row.action:
+            groups[row.url] = Group(row, [])
+        else:
+            lead, others = groups[key]
+            groups[key] = Group(lead._replace(edit=lead.edit or row.edit), [*others, row])
+    in_order = list(groups.values())
+    parts = groupby(zip(_days_of(in_order), in_order, strict=True), key=lambda pair: pair[0])
+    return [Day(_day(iso), [group for _, group in part]) for iso, part in parts]
 
 
-def _day(groups: list[Group]) -> str:
-    iso = groups[0].lead.iso
-    return _day_words(iso[:10], get_language() or "") if iso else gettext("Unreadable")
+def _days_of(groups: Sequence[Group]) -> Iterator[str]:
+    """The day of each group; without a time that of its neighbour."""
+    known_days = [group.lead.iso[:10] for group in groups]
+    first = next(filter(None, known_days), "")
+    return islice(accumulate(known_days, lambda before, day: day or before, initial=first), 1, None)
+
+
+def _day(iso: str) -> str:
+    return _day_words(iso, get_language() or "") if iso else gettext("Unreadable")
 
 
 @cache
@@ -132,17 +171,16 @@ def _day_words(iso: str, _language: str) -> str:
     return day(datetime.fromisoformat(iso))
 
 
-def _unreadable(seq: int) -> Row:
+def _unreadable(seq: int, iso: str, group: str) -> Row:
     """An event with a stored value that cannot be read."""
     words = {
-        "word": gettext("Unreadable: see the integrity check"),
-        "before": gettext("Unreadable: see the integrity check"),
+        "what": gettext("Event %(number)d can't be read") % {"number": seq},
+        "what_url": _address(seq),
         "kind": "bad",
         "outcome": gettext("Unreadable"),
     }
-    texts = (
-        dict.fromkeys(Row._fields, "") | {"url": _address(seq), "when": f"#{seq}", "time": f"#{seq}"} | words
-    )
+    place = {"url": _address(seq), "iso": iso, "when": f"#{seq}", "time": f"#{seq}", "group": group}
+    texts = dict.fromkeys(Row._fields, "") | place | words
     return Row(**texts | {"seq": seq})  # type: ignore[arg-type]
 
 
@@ -194,8 +232,6 @@ def _result(event: Event | EventRow, language: str) -> tuple[str, str]:
         is_clear = False if answer.get("proves") == "nothing" else None  # None: as the status says
         words = evidence_text(event.evidence, language) if event.evidence else ""
         message = words or cause_of(cause, code, is_clear=is_clear)
-    if not code and event.outcome == Outcome.FAILED:
-        code = gettext("no code")
     return code, message or event.reason[:LONG]
 
 

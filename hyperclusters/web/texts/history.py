@@ -42,10 +42,9 @@ def history_items(
         try:
             items.append(_item(event, creation_reason))
         except UNREADABLE:
-            text = _("Event %(number)d is unreadable") % {"number": number}
-            items.append(
-                HistoryItem("triangle-alert", "bad", text, None, detail=_("See the integrity check."))
-            )
+            text = _("Event %(number)d can't be read") % {"number": number}
+            detail = _("Somebody changed its record in the database.")
+            items.append(HistoryItem("triangle-alert", "bad", text, None, detail=detail))
     return items
 
 

@@ -68,6 +68,7 @@ def inbox(person: User, most: int = MOST) -> list[Notice]:
         _new_owners: (_ownership_numbers,),
         _follow_ups: (_entries,),
         _reviews: (open_reviews,),
+        _alarms: (_alarm_numbers,),
     }
     builds = non_empty(chain(*sources.values()), anyone_like(person), **_values(person, start))
     notices = list(_ending_access(person, start))
@@ -95,7 +96,7 @@ def unread(person: Anyone) -> QuerySet[Any]:
     sources: tuple[QuerySet[Any], ...]
     sources = (
         *(_outcomes(person), _decisions(person), _ownership_numbers(person), _entries(person)),
-        *(_approved_creations(person), _to_approve(person)),
+        *(_approved_creations(person), _to_approve(person), _alarm_numbers(person)),
         *(open_reviews(person).reminded(each.field, SINCE) for each in REMINDERS),
     )
     first, *others = (source.order_by().values_list(Value(1)) for source in sources)
@@ -211,6 +212,20 @@ def _ownership_numbers(person: Anyone) -> QuerySet[Event, int]:
     )
     changes = changes.exclude(Q(person_id=person.pk) | Exact(TextIn("before", "owner"), USERNAME))
     return changes.order_by("-at").values_list("seq", flat=True)
+
+
+def _alarms(person: User, since: datetime) -> Iterator[Notice]:
+    """What verification found in the audit, for auditors."""
+    alarms = Event.objects.filter(seq__in=_rows(_alarm_numbers, person, since))
+    for event in filter(None, dict(events(alarms)).values()):
+        text = _("Somebody changed the audit outside this dashboard")
+        yield Notice(event.at, "bad", text, "", reverse("audit:chain"))
+
+
+def _alarm_numbers(person: Anyone) -> QuerySet[Event, int]:
+    alarms = Event.objects.filter(action=EventType.AUDIT_BROKEN, at__gt=SINCE)
+    alarms = alarms.filter(within(person, Permission.REVIEW, team="team_id"))
+    return alarms.order_by("-at").values_list("seq", flat=True)
 
 
 def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.readable import UNREADABLE, events
+from hyperclusters.audit.readable import UNREADABLE, events, values
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.web.texts.causes import cause_of, is_about_request, list_refused_text
@@ -18,13 +18,15 @@ from hyperclusters.web.texts.causes import cause_of, is_about_request, list_refu
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line: when, what, and what it rests on. `kind` is the colour, as for badges."""
+    """One line: when, what, and what it rests on. `kind` is the colour, as for badges. `unreadable_seq`: the number of
+    its event if that cannot be read; the time is then as it is stored."""
 
     kind: str
     title: str
     text: str
     at: datetime | None
     is_archived: bool = False
+    unreadable_seq: int = 0
 
 
 def timeline(creation: Creation, archived_events: Sequence[Event] = ()) -> list[Step]:
@@ -36,8 +38,10 @@ def timeline(creation: Creation, archived_events: Sequence[Event] = ()) -> list[
             new = _steps(event)
             steps += [replace(step, is_archived=True) for step in new] if event and event.is_archived else new
         except UNREADABLE:  # also of a document that is another than the action's
-            name = _("Event %(number)d is unreadable") % {"number": seq}
-            steps.append(Step("bad", name, _("See the integrity check."), None))
+            name = _("Event %(number)d can't be read") % {"number": seq}
+            at = event.at if event else dict(values(Event.objects.filter(seq=seq), "at")).get(seq)
+            text = _("Somebody changed its record in the database.")
+            steps.append(Step("bad", name, text, at, unreadable_seq=seq))
     return steps
 
 

@@ -30,16 +30,18 @@ from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp
 from hyperclusters.web.audit.archive import link_context
 from hyperclusters.web.audit.chart import chart, count
-from hyperclusters.web.audit.event_rows import days, rows, what_was_read
+from hyperclusters.web.audit.event_rows import days, rows, what_was_read, with_edits
 from hyperclusters.web.audit.menus import filter_context, views
 from hyperclusters.web.audit.periods import exact_moment
 from hyperclusters.web.audit.query import SPAN, AuditQuery, parse_query
+from hyperclusters.web.audit.unreadable import unreadable_context
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import rate_limit, searches
 from hyperclusters.web.shared.saved_views import saved_views
 from hyperclusters.web.texts.events import SOURCES, evidence_text
+from hyperclusters.web.texts.integrity import event_notice
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -51,14 +53,15 @@ def listing(request: PageRequest) -> HttpResponse:
     page = _page(query, scope)
     if request.method == "GET":
         note_read(person=request.user, page="list", filters=query.filters, team=query.team)
-    events = rows(page.events)
+    status = integrity_status()
+    events = with_edits(rows(page.events), status)
     context = {
         "events": events,
         "days": days(events, folds_sign_ins=query.filters.keys() <= {*SPAN}),
         "steps": _steps(request.GET, page),
         "to_count": address(request.GET, upto=_newest(request.GET, page)),
         "to_export": address(request.GET, reads=request.GET.get("reads") or "0"),
-        "chain": integrity_status(),
+        "chain": status,
         "archives": archives_since()[-1:] if page.older is None else [],
         "views": views(request.GET),
         "saved": saved_views(request, "audit"),
@@ -99,7 +102,11 @@ def _event_page(
     if request.method == "GET":
         note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team(event))
     if event is None:
-        return render(request, "audit/unreadable.html", {"seq": seq} | (context or {}))
+        return render(
+            request,
+            "audit/unreadable.html",
+            {"seq": seq} | (context or unreadable_context(request.user, seq)),
+        )
     return render(request, "audit/event.html", _event_context(request, event))
 
 
@@ -114,6 +121,7 @@ def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     return {
         "event": event,
         "row": rows([event])[0],
+        "notice": event_notice(integrity_status().findings_of(event.seq)),
         "when": exact_moment(event.at),
         "source": SOURCES.get(event.source, event.source),
         "evidence": evidence_text(event.evidence, get_language() or ""),

@@ -4,21 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
-from hyperclusters.audit.findings import IntegrityIssue, IssueKind
+from hyperclusters.audit.acknowledgements import Acknowledgement, NotAcknowledged, acknowledge, latest_of
+from hyperclusters.audit.findings import OF_EVENTS, IntegrityIssue, IssueKind
 from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.audit.push import sink_states
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_text
+from hyperclusters.web.texts.integrity import detail_text
+
+
+class FindingRow(NamedTuple):
+    """A finding, what was done and what shows it in words, and the acknowledgement that it has."""
+
+    issue: IntegrityIssue
+    label: str
+    detail: str
+    acknowledgement: Acknowledgement | None
+
+    @property
+    def place(self) -> str:
+        """The numbers of its events, or of the lines of its file; empty where it is about none."""
+        first, last = self.issue.first, self.issue.last
+        if first == last == 0:
+            return ""
+        numbers = str(first) if first == last else f"{first} – {last}"
+        is_in_file = self.issue.kind in {IssueKind.ANCHOR_EDITED, IssueKind.ANCHOR_MISSING}
+        return _("Line %(numbers)s") % {"numbers": numbers} if is_in_file else numbers
+
+    @property
+    def page(self) -> int:
+        """The number of the first event that has a page; 0 if none has."""
+        has_page = self.issue.kind in {*OF_EVENTS, IssueKind.INDEX_EDITED}
+        return max(self.issue.rows[0], 0) if has_page else 0
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -51,15 +79,25 @@ def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, 
         "chain": status_now,
         "may_review": may_review,
         "findings": _rows(status_now.findings) if may_review else [],
-        "acknowledged": _rows(status_now.acknowledged) if may_review else [],
+        "acknowledged": _rows(status_now.acknowledged, status_now.acknowledgements) if may_review else [],
         "mark": _mark(status_now.findings),
         "sinks": sink_states(),
     }
     return render(request, "audit/chain.html", context | form, status=status)
 
 
-def _rows(findings: tuple[IntegrityIssue, ...]) -> list[tuple[IntegrityIssue, str]]:
-    return [(issue, str(IssueKind(issue.kind).label)) for issue in findings]
+def _rows(
+    findings: Iterable[IntegrityIssue], acknowledgements: Sequence[Acknowledgement] = ()
+) -> list[FindingRow]:
+    return [
+        FindingRow(
+            issue,
+            capfirst(str(IssueKind(issue.kind).label)),
+            detail_text(issue),
+            latest_of(issue, acknowledgements),
+        )
+        for issue in findings
+    ]
 
 
 def _mark(findings: tuple[IntegrityIssue, ...]) -> str:

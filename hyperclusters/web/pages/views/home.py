@@ -13,9 +13,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.models.access_review import AccessReviewQuerySet
-from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, may, within
+from hyperclusters.access.permissions import (
+    Anyone,
+    Permission,
+    active_grants,
+    anyone_like,
+    auditors,
+    may,
+    within,
+)
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
+from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.clusters.heartbeat import ALIVE, has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import (
     Cluster,
@@ -70,7 +79,7 @@ class Room(NamedTuple):
 @access(get=SIGNED_IN)
 def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is: what waits for them, what they have, what is new."""
-    person = request.user
+    person, broken_audit = request.user, _broken_audit(request.user)
     context: dict[str, Any] = {
         "may_view": may(person, Permission.VIEW),
         "ended_grants": ended_grants(person),
@@ -81,11 +90,19 @@ def home(request: PageRequest) -> HttpResponse:
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
-        context |= _platform()
-    return render(request, "pages/home.html", context | _needs(person) | _own(person))
+        context |= _platform(broken_audit)
+    return render(request, "pages/home.html", context | _needs(person, broken_audit) | _own(person))
 
 
-def _platform() -> dict[str, Any]:
+def _broken_audit(person: User) -> IntegrityStatus | None:
+    """The state of the audit while it is broken, for auditors and those who run the platform."""
+    if not (may(person, Permission.REVIEW) or may(person, Permission.CONNECT)):
+        return None
+    status = integrity_status()
+    return status if status.state == "broken" else None
+
+
+def _platform(broken_audit: IntegrityStatus | None) -> dict[str, Any]:
     """What those who run the platform see: what is not set up yet, projects, workers, and whether all is well."""
     projects = Project.objects.filter(retired_at__isnull=True).annotate(is_well=_is_project_well())
     totals = projects.aggregate(count=Count("pk"), well=Count("pk", filter=Q(is_well=True)))
@@ -98,7 +115,9 @@ def _platform() -> dict[str, Any]:
         "projects": ordered_projects[:MOST_PROJECTS],
         "count": totals["count"],
         "workers": _workers(),
-        "is_well": are_well and has_worker_beat() and not host_with_wrong_clock(),
+        "is_well": are_well and not broken_audit and has_worker_beat() and not host_with_wrong_clock(),
+        "is_audit_broken": broken_audit is not None,
+        "auditors": sorted({each.username for each in auditors()}) if broken_audit else [],
     }
 
 
@@ -125,7 +144,7 @@ def dismiss(request: PageRequest, pk: UUID) -> HttpResponse:
     return redirect("web:home")
 
 
-def _needs(person: User) -> dict[str, Any]:
+def _needs(person: User, broken_audit: IntegrityStatus | None) -> dict[str, Any]:
     """All that waits for this person, or for one of several people of whom they are one."""
     needs: dict[str, Any] = _lists(person, NEEDS, MOST_NEEDS) | {"ending": ending_grants(person)}
     needs["unreachable"] = needs["unreachable"][:3]
@@ -135,6 +154,7 @@ def _needs(person: User) -> dict[str, Any]:
         numbers = sizes(person)
         numbers.pop(OPEN)  # waits for the cloud
         needs["to_review"] = [(name, n, number_text(n)) for name, n in numbers.items() if n]
+        needs["broken_audit"] = broken_audit
     return needs | {"needs_me": any(needs.values())}
 
 
