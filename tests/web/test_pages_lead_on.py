@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from hyperclusters.access.models import Grant, Team
-from tests.conftest import People
+from hyperclusters.clusters import breaker
+from hyperclusters.clusters.connections import ask_test
+from hyperclusters.clusters.models import Project
+from hyperclusters.modelarts.errors import Unavailable
+from tests.conftest import People, Projects, run_worker
 from tests.web.pages import SignIn, body, main
 
 pytestmark = pytest.mark.any_database
@@ -24,3 +28,25 @@ def test_a_new_installation_has_no_dead_end(as_: SignIn, people: People) -> None
     home = main(root.get("/"))
     assert "Start a worker" in home
     assert home.count("manage.py worker") == 1, "no card beside the step"
+
+
+def outage(project: Project) -> None:
+    """The cloud answers 503 until calls are paused."""
+    for _ in range(breaker.OUTAGE_AFTER):
+        breaker.record_failure(project, Unavailable("away", cause="status_503", code="ModelArts.5030000"))
+
+
+def test_a_project_in_an_outage_says_first_what_is_now(
+    as_: SignIn, people: People, projects: Projects
+) -> None:
+    ask_test(by=people.root, project=projects.vision)
+    run_worker()
+    outage(projects.vision)
+    root = as_("root")
+    page = main(root.get(projects.vision.get_absolute_url()))
+    assert page.index("Paused since") < page.index("Last test just now : Connected"), page
+    assert "UTC The cloud answered with the status 503" in page
+    assert "Next try in " in page
+    assert "Stopped" not in page
+    listing = main(root.get("/projects/"))
+    assert "Paused Next try" in listing
