@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hyperclusters.access.models import Grant, Team
+from hyperclusters.audit import clock
 from hyperclusters.clusters import breaker
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Project
 from hyperclusters.modelarts.errors import Unavailable
-from tests.conftest import People, Projects, run_worker
+from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.pages import SignIn, body, main
 
 pytestmark = pytest.mark.any_database
@@ -50,3 +51,21 @@ def test_a_project_in_an_outage_says_first_what_is_now(
     assert "Stopped" not in page
     listing = main(root.get("/projects/"))
     assert "Paused Next try" in listing
+
+
+def test_an_unknown_creation_in_an_outage_promises_no_time(
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    cloud.simulator.fault("lost_answer", "create")
+    run_worker()
+    ada = as_("ada")
+    assert "at the latest" in main(ada.get(creation.get_absolute_url()))
+    assert "can't be read" not in main(ada.get("/"))
+    projects.vision.sources.update(
+        failed_at=clock.now(), failure_cause="status_503", failure_code="ModelArts.5030000"
+    )
+    page = main(ada.get(creation.get_absolute_url()))
+    assert "lists can't be read now" in page
+    assert "at the latest" not in page
+    assert "The lists of vision-cn-southwest-2 can't be read" in main(ada.get("/"))
