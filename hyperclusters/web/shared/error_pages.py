@@ -18,10 +18,11 @@ from hyperclusters.access.permissions import NotPermitted, roles_for
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
-from hyperclusters.web.shared.drafts import note_not_taken
+from hyperclusters.web.shared.drafts import note_not_taken, store_posted
 from hyperclusters.web.shared.problems import is_api, problem
 from hyperclusters.web.texts.access import DENIALS, ended_grants, who_helps
 from hyperclusters.web.texts.causes import Text
+from hyperclusters.web.texts.drafts import NOT_TAKEN
 
 RETRY_AFTER = 10  # seconds until a busy database is worth another try
 CODES = {  # of the JSON API
@@ -111,11 +112,11 @@ def _is_from_our_form(request: HttpRequest, reason: str) -> bool:
 
 def _form_again(request: HttpRequest) -> HttpResponse:
     """Back to a form of ours that was opened before its person signed in again, filled, with a new token."""
-    note_not_taken(request)
-    messages.warning(
-        request, _("This form was too old, so nothing was sent. Check what you typed, and send it again.")
-    )
-    return HttpResponseRedirect(request.get_full_path())
+    note_not_taken(request, "old")
+    response = HttpResponseRedirect(request.get_full_path())
+    if not store_posted(request, response):  # so no form will say it
+        messages.warning(request, str(NOT_TAKEN["old"]))
+    return response
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
