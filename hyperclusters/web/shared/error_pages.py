@@ -186,11 +186,17 @@ def busy(request: HttpRequest, text: str) -> HttpResponse:
 
 
 def not_recorded(request: HttpRequest, values: dict[str, str], where: str = "") -> HttpResponse:
-    """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing.
+    """503: the database does not take the record, so nothing goes out. Shows what was typed, by the form's labels, and
+    asks the database nothing.
 
     `where`: the page that will know, if the database cannot say yet whether it took the record.
     """
-    context = {"typed": list(values.items()), "where": where, "request_id": request.META.get("REQUEST_ID")}
+    context = {
+        "typed": list(values.items()),
+        "where": where,
+        "form": request.get_full_path(),
+        "request_id": request.META.get("REQUEST_ID"),
+    }
     response = HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response

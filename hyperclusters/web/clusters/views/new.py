@@ -140,7 +140,8 @@ def _values(query: QueryDict) -> dict[str, str]:
 
 def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
     """Read the record back by the form's token; without one nothing can have been recorded."""
-    values, token = _values(request.POST), form.cleaned_data.get("token")
+    token = form.cleaned_data.get("token")
+    values = {str(form[name].label): value for name, value in _values(request.POST).items() if value}
     if token is None:
         return not_recorded(request, values)
     return after_lost_commit(
