@@ -6,12 +6,12 @@ import pytest
 
 from hyperclusters.access.models import Grant, Team
 from hyperclusters.audit import clock
-from hyperclusters.clusters import breaker
+from hyperclusters.clusters import breaker, heartbeat
 from hyperclusters.clusters.connections import ask_test
-from hyperclusters.clusters.models import Project
+from hyperclusters.clusters.models import Heartbeat, Project
 from hyperclusters.modelarts.errors import Unavailable
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
-from tests.web.pages import SignIn, body, main
+from tests.web.pages import NEW, SignIn, body, main
 
 pytestmark = pytest.mark.any_database
 
@@ -69,3 +69,23 @@ def test_an_unknown_creation_in_an_outage_promises_no_time(
     assert "lists can't be read now" in page
     assert "at the latest" not in page
     assert "The lists of vision-cn-southwest-2 can't be read" in main(ada.get("/"))
+
+
+def test_a_request_that_waits_for_a_worker_says_so_before_and_after_the_click(
+    as_: SignIn, people: People, projects: Projects
+) -> None:
+    ada = as_("ada")
+    run_worker()
+    heartbeat.beat("busy")
+    form = main(ada.get(NEW, {"name": "waits"}))
+    assert "The cloud answers" in form
+    assert "Ready" in form
+    Heartbeat.objects.all().delete()
+    heartbeat.forget_beats()
+    form = main(ada.get(NEW, {"name": "waits"}))
+    assert "No worker is running: the request waits until one is back" in form
+    assert "The cloud answers" not in form
+    assert "Ready" not in form
+    page = main(ada.get(submit_creation(people.ada, projects.vision).get_absolute_url()))
+    assert "No worker is running. The request is sent as soon as one is back." in page
+    assert "Details for Huawei support" not in page
