@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from hyperclusters.access.models import Grant, Team
 from hyperclusters.audit import clock
 from hyperclusters.clusters import breaker, heartbeat
 from hyperclusters.clusters.connections import ask_test
-from hyperclusters.clusters.models import Heartbeat, Project
+from hyperclusters.clusters.models import Creation, Heartbeat, Project
 from hyperclusters.modelarts.errors import Unavailable
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.pages import NEW, SignIn, body, main
@@ -89,3 +91,21 @@ def test_a_request_that_waits_for_a_worker_says_so_before_and_after_the_click(
     page = main(ada.get(submit_creation(people.ada, projects.vision).get_absolute_url()))
     assert "No worker is running. The request is sent as soon as one is back." in page
     assert "Details for Huawei support" not in page
+
+
+def test_a_verdict_offers_what_can_help_and_shows_the_check_that_failed(
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    ada = as_("ada")
+    cloud.simulator.set(quota=0)
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
+    page = body(ada.get(creation.get_absolute_url()))
+    assert re.search(r'<a class="btn" href="[^"]+">Edit and retry</a>', page)
+    assert "Try again" not in page
+    cloud.simulator.fault("error", "list", status=403)
+    creation = submit_creation(people.ada, projects.vision, "unlisted")
+    run_worker()
+    assert "Checked the cloud HTTP 403" in main(ada.get(creation.get_absolute_url()))
+    Creation.objects.filter(pk=creation.pk).update(state="sending", settled_at=None)
+    assert "Waiting for the answer" in main(ada.get(creation.get_absolute_url()))
