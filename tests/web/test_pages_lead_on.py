@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +14,8 @@ from hyperclusters.clusters import breaker, heartbeat
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Creation, Heartbeat, Project
 from hyperclusters.modelarts.errors import Unavailable
-from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
+from hyperclusters.web.texts.grants import day
+from tests.conftest import Cloud, People, Projects, confirm, run_worker, submit_creation
 from tests.web.pages import NEW, SignIn, body, main
 
 pytestmark = pytest.mark.any_database
@@ -109,3 +112,20 @@ def test_a_verdict_offers_what_can_help_and_shows_the_check_that_failed(
     assert "Checked the cloud HTTP 403" in main(ada.get(creation.get_absolute_url()))
     Creation.objects.filter(pk=creation.pk).update(state="sending", settled_at=None)
     assert "Waiting for the answer" in main(ada.get(creation.get_absolute_url()))
+
+
+def test_a_token_form_ticks_reading_alone_and_offers_what_its_owner_can_use(
+    as_: SignIn, people: People
+) -> None:
+    ada = confirm(as_("ada"))
+    page = body(ada.get("/access/tokens/new/"))
+    boxes = {
+        value: box for box, value in re.findall(r'(<input type="checkbox"[^>]*value="([a-z:]+)"[^>]*>)', page)
+    }
+    assert [scope for scope, box in boxes.items() if "checked" in box] == ["clusters:read"]
+    assert [scope for scope, box in boxes.items() if "disabled" in box] == ["audit:read", "access:write"]
+    assert "Read and export the audit (your role doesn't allow it)" in html.unescape(page)
+    assert f"90 days end on {day(clock.now() + timedelta(days=90))}." in page
+    form = {"owner": "ada", "name": "nightly", "scopes": "clusters:read", "days": "90"}
+    created = body(ada.post("/access/tokens/new/", form))
+    assert re.search(r'class="btn primary needs-script"\s+data-copy-from="token"', created)
