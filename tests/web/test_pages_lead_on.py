@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from hyperclusters.clusters import breaker, heartbeat
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Creation, Heartbeat, Project
 from hyperclusters.modelarts.errors import Unavailable
+from hyperclusters.web.pages.views import home
 from hyperclusters.web.texts.grants import day
 from tests.conftest import Cloud, People, Projects, confirm, run_worker, submit_creation
 from tests.web.pages import NEW, SignIn, body, main
@@ -129,3 +131,42 @@ def test_a_token_form_ticks_reading_alone_and_offers_what_its_owner_can_use(
     form = {"owner": "ada", "name": "nightly", "scopes": "clusters:read", "days": "90"}
     created = body(ada.post("/access/tokens/new/", form))
     assert re.search(r'class="btn primary needs-script"\s+data-copy-from="token"', created)
+
+
+def test_a_project_that_cannot_be_retired_yet_says_who_can_help(
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    submit_creation(people.ada, projects.vision)
+    run_worker()
+    page = main(confirm(as_("root")).get(f"{projects.vision.get_absolute_url()}retire/"))
+    assert "Clusters in it: 1. Who can delete in Vision: tom." in page
+    assert "Delete it first" not in page
+
+
+def test_too_many_requests_say_when_to_try_again_in_the_usual_frame(
+    as_: SignIn, people: People, settings: Any
+) -> None:
+    settings.SEARCHES_PER_MINUTE = 1
+    tom = as_("tom")
+    tom.get("/audit/", {"q": "a"})
+    page = tom.get("/audit/", {"q": "a"})
+    assert page.status_code == 429
+    assert 'class="side' in body(page)
+    assert f'href="/audit/?q=a">Try again in {page["Retry-After"]} s' in body(page)
+    assert "Nothing was sent" not in main(page)
+
+
+def test_a_failure_of_ours_leads_back_and_to_the_creations(
+    as_: SignIn, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(home, "_platform", fail)
+    root = as_("root")
+    root.raise_request_exception = False
+    page = root.get("/?a=b")
+    assert page.status_code == 500
+    assert 'href="/?a=b">Try again' in body(page)
+    assert 'href="/creations/"' in body(page)
+    assert "creating a cluster" not in main(page)

@@ -33,7 +33,7 @@ CODES = {  # of the JSON API
     500: "internal_error",
     503: "busy",
 }
-IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page
+IN_FRAME = {403, 404, 429}  # the database answers, and whoever is signed in goes on to another page
 
 
 def _page(
@@ -133,11 +133,13 @@ def _ended_grants(request: HttpRequest) -> dict[str, Any]:
 
 def too_many(request: HttpRequest, seconds: float = 60) -> HttpResponse:
     """429: too many requests of one kind from one person or network; in so many seconds they are taken again."""
-    text = _(
-        "That was too often in too short a time. Wait a minute, then try again. Nothing was sent to the cloud."
-    )
-    response = _page(request, 429, _("Too many requests"), text)
-    response.headers["Retry-After"] = str(math.ceil(seconds))
+    wait = math.ceil(seconds)
+    text = _("That was too often in too short a time.")
+    if request.method not in {"GET", "HEAD"}:
+        text = _("That was too often in too short a time. Nothing was sent to the cloud.")
+    more = {"again": request.get_full_path(), "wait": wait}
+    response = _page(request, 429, _("Too many requests"), text, lambda: more)
+    response.headers["Retry-After"] = str(wait)
     return response
 
 
@@ -146,11 +148,21 @@ def server_error(request: HttpRequest) -> HttpResponse:
     caught. Rendered without the database, which may be what failed."""
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         return database_unavailable(request)
+    if request.method in {"GET", "HEAD"}:
+        again = request.get_full_path()
+        return _plain_page(
+            request,
+            500,
+            _("The dashboard failed"),
+            _("Something went wrong here."),
+            again=again,
+            creations=True,
+        )
     text = _(
         "Something went wrong here. If you were creating a cluster, look at Creations in a minute, before you try again: "
         "if it is not listed there then, nothing was recorded and nothing was sent."
     )
-    return _plain_page(request, 500, _("The dashboard failed"), text)
+    return _plain_page(request, 500, _("The dashboard failed"), text, creations=True)
 
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:
