@@ -40,6 +40,7 @@ class SessionStore(db.SessionStore):
     key."""
 
     row: Session | None = None
+    has_ended = False  # the key is a session's that is over
     has_idled_out = False  # the key was somebody's session, which ended because they did nothing
 
     @classmethod
@@ -59,7 +60,7 @@ class SessionStore(db.SessionStore):
             if row and not row.is_expired:
                 self.row = row
                 return self.decode(row.session_data)
-            self.has_idled_out = _has_idled_out(row)
+            self.has_ended, self.has_idled_out = bool(key), _has_idled_out(row)
         self._session_key = None
         return {}
 

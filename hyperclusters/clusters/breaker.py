@@ -14,6 +14,8 @@ from django.db.models import F, Q
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.readable import values
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import (
     ClockSkew,
@@ -75,6 +77,12 @@ def record_success(project: Project) -> None:
             wake_workers()  # what waited for this answer may begin
     if has_closed:
         project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
+
+
+def opened_at(project: Project) -> datetime | None:
+    """When the breaker last opened, as the audit has it; None if that event is not there or unreadable."""
+    about = Event.objects.for_object("project", project.pk).filter(action=EventType.PROJECT_BLOCKED)
+    return next((at for _seq, at in values(about.order_by("-seq")[:1], "at")), None)
 
 
 def release_probe(project: Project) -> None:

@@ -9,6 +9,7 @@ from hyperclusters.access.layers import rank
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, grants_for, may, who_can
 
+from .heartbeat import has_worker_beat
 from .models import Cluster, ClusterListing, Creation, Project
 from .quotas import approval_rule, count_used, used_by
 
@@ -28,6 +29,7 @@ class Preflight:
     may_override: bool  # whether the person may create despite a cluster of the name
     approval_rule: str  # by which it will need approval; empty: it needs none
     has_approver: bool  # whether somebody else could approve it now
+    has_worker: bool  # to send it
 
     @property
     def listed_at(self) -> datetime | None:
@@ -60,4 +62,5 @@ def preflight(
         may_override=may(person, Permission.DECIDE, project.team),
         approval_rule=rule,
         has_approver=others is not None and others.exists(),
+        has_worker=has_worker_beat(),
     )

@@ -195,7 +195,7 @@ def test_a_refusal_of_the_cloud_is_told_with_what_to_do_and_keeps_what_was_typed
     expect(page.get_by_role("heading", name="The cloud refused it")).to_be_visible()
     expect(page.locator(".verdict")).to_contain_text("The cloud's own quota is used up.")
     cloud.simulator.set(quota=None)
-    page.get_by_role("link", name="Try again").click()
+    page.get_by_role("link", name="Edit and retry").click()
     expect(page.get_by_label("Name", exact=True)).to_have_value("one-too-many")
     expect(page.get_by_label("Reason")).to_have_value("Baseline run")
     create(page)

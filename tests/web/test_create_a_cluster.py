@@ -408,7 +408,9 @@ def test_g02_a_database_that_takes_no_entries_means_no_call_and_a_page_that_says
     assert answer.status_code == 503
     assert "nothing was sent" in words(answer)
     assert "never-sent" in words(answer)
-    assert "an evening's <b>work</b>" in words(answer)  # what was typed is not lost
+    assert "Reason an evening's <b>work</b>" in words(answer)  # what was typed is not lost
+    assert "hyper_cluster_subnet_id" not in body(answer)
+    assert value_of(ada.get("/clusters/new/"), "name") == "never-sent", "the way back to the form"
     assert answer["X-Request-Id"] in body(answer)
     run_worker()
     assert cloud.posts == []

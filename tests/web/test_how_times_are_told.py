@@ -42,6 +42,11 @@ def test_a_moment_is_told_in_one_unit_and_in_both_languages(
         assert when(at) == chinese
 
 
+def test_what_is_about_to_be_is_not_told_as_past() -> None:
+    with translation.override("en"):
+        assert when(timezone.now() + timedelta(seconds=4)) == "in a moment"
+
+
 def test_what_is_drawn_once_is_told_to_the_minute() -> None:
     now = timezone.now()
     with translation.override("en"):  # whatever a page spoke last

@@ -131,12 +131,12 @@ def test_root_sees_why_it_does_not_work_and_puts_it_right(
     text = main(root.get(page))
     assert "The cloud does not accept the project's access key" in text
     assert "Replace the key below." in text
-    assert "Stopped" in text
+    assert "Paused since" in text
     root.post(f"{page}key/", {"access_key": KEY.access_key, "secret_key": KEY.secret_key})
     run_worker()
     text = main(root.get(page))
     assert "The cloud accepted the key" in text
-    assert "Stopped" not in text
+    assert "Paused" not in text
 
 
 def test_the_button_tests_again_with_and_without_a_script(as_: SignIn, projects: Projects) -> None:

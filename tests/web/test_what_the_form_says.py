@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from hyperclusters.access.models import Team
+from hyperclusters.clusters import heartbeat
 from hyperclusters.clusters.models import ClusterListing, Creation, Project
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.pages import HTMX, NEW, SignIn, body, submit, words
@@ -115,6 +116,7 @@ def test_problems_come_first_and_the_preview_names_the_first(
 
 def test_each_check_has_its_proof(people: People, projects: Projects, cloud: Cloud, as_: SignIn) -> None:
     run_worker()
+    heartbeat.beat("busy")
     text = words(as_("ada").get(NEW, {"name": "free", "type": "HPS"}, headers=HTMX))
     for sentence in (
         "Ready",

@@ -185,6 +185,11 @@ class Creation(Operation):
         """The lists in which its cluster can be: that of its type, or both."""
         return (ClusterType(self.type),) if self.type else tuple(ClusterType)
 
+    def has_failing_lists(self) -> bool:
+        """Whether a list in which its cluster can be could not be read the last time."""
+        lists = self.project.sources.filter(type__in=self.listed_types, failed_at__isnull=False)
+        return self.project.is_paused or lists.exists()
+
     @property
     def team(self) -> Team:
         return self.project.team

@@ -98,6 +98,11 @@ class Project(models.Model):
         """This project as the ledger names it."""
         return Subject("project", str(self.pk), self.name, self.team, self)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the breaker stopped calls and none has succeeded since."""
+        return bool(self.blocked_cause) and self.retired_at is None
+
     def is_blocked(self) -> bool:
         """Whether the breaker stops calls."""
         return self.blocked_until is not None and not clock.is_due(self.blocked_until, KEY_PAUSE)

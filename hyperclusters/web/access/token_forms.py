@@ -9,13 +9,38 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Role, Team, User
+from hyperclusters.access.permissions import Permission, may
 from hyperclusters.accounts.models import Scope
+from hyperclusters.audit import clock
 from hyperclusters.web.access.forms import RadioRow, RoleForm
+from hyperclusters.web.texts.grants import day
 
 DAYS = [(7, _("1 week")), (30, _("30 days")), (90, _("90 days")), (365, _("1 year"))]
+DEFAULT_DAYS = 90
+NEEDS = {  # what one must be permitted to use each scope at all
+    Scope.CLUSTERS_READ: Permission.VIEW,
+    Scope.CLUSTERS_WRITE: Permission.CREATE,
+    Scope.AUDIT_READ: Permission.AUDIT,
+    Scope.ACCESS_READ: Permission.MEMBERS,
+    Scope.ACCESS_WRITE: Permission.GRANT,
+}
+
+
+class ScopeBoxes(forms.CheckboxSelectMultiple):
+    """A box for each scope; those that no owner can use are disabled."""
+
+    unusable: frozenset[str] = frozenset()
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """One box."""
+        option = super().create_option(name, value, *args, **kwargs)
+        if value in self.unusable:
+            option["attrs"]["disabled"] = True
+        return option
 
 
 class TokenForm(forms.Form):
@@ -29,19 +54,19 @@ class TokenForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
     scopes = forms.MultipleChoiceField(
-        label=_("May be used to"),
-        choices=[(scope, capfirst(label)) for scope, label in Scope.choices],
-        widget=forms.CheckboxSelectMultiple,
-        initial=[Scope.CLUSTERS_READ, Scope.CLUSTERS_WRITE],
+        label=_("Scopes"),
+        choices=Scope.choices,
+        widget=ScopeBoxes,
+        initial=[Scope.CLUSTERS_READ],
     )
     team = forms.ChoiceField(
         label=_("Only in team"), required=False, widget=forms.Select(attrs={"class": "input"})
     )
     days = forms.TypedChoiceField(
-        label=_("Ends after"),
+        label=_("Expires"),
         choices=DAYS,
         coerce=lambda days: timedelta(days=int(days)),
-        initial=90,
+        initial=DEFAULT_DAYS,
         widget=RadioRow,
     )
 
@@ -53,6 +78,25 @@ class TokenForm(forms.Form):
         every = [("", _("Every team of its owner"))]
         single = [(slug, team.name) for slug, team in self.teams.items()]
         self.fields["team"].choices = [*every, *single]  # type: ignore[attr-defined]
+        self._offer_scopes()
+        date = day(clock.now() + timedelta(days=DEFAULT_DAYS))
+        self.fields["days"].help_text = gettext("90 days end on %(date)s.") % {"date": date}
+
+    def _offer_scopes(self) -> None:
+        """Each scope in words; one that no owner may use says so."""
+        unusable = {
+            scope
+            for scope, needed in NEEDS.items()
+            if not any(may(each, needed) for each in self.owners.values())
+        }
+        without_role = gettext("%(scope)s (your role doesn't allow it)")
+        self.fields["scopes"].choices = [  # type: ignore[attr-defined]
+            (scope, without_role % {"scope": capfirst(label)} if scope in unusable else capfirst(label))
+            for scope, label in Scope.choices
+        ]
+        if Scope.CLUSTERS_READ in unusable:
+            self.fields["scopes"].initial = []
+        self.fields["scopes"].widget.unusable = frozenset(unusable)
 
     def clean_owner(self) -> User:
         """The person or service identity."""

@@ -140,6 +140,10 @@ def _cloud(ahead: Preflight) -> list[Check]:
         for each in ahead.sources
         if each.is_failing
     ]
+    if not ahead.has_worker:
+        proof = _("Lists read") if ahead.listed_at else ""
+        text = _("No worker is running: the request waits until one is back")
+        outages.insert(0, Check("warn", text, proof, ahead.listed_at))
     if ahead.listed_at is None:
         never = _("The cloud has not been listed yet, so names can't be checked")
         return [*outages, Check("warn", never)]

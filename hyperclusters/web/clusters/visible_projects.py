@@ -26,4 +26,9 @@ def _lack(person: User) -> str:
         return "project"
     if not may(person, Permission.CONNECT):
         return "access"
-    return "role" if Project.objects.exists() else "setup"
+    return "setup" if may_set_up(person) else "role"
+
+
+def may_set_up(person: User) -> bool:
+    """Whether nobody has a project yet, and this person can connect one."""
+    return may(person, Permission.CONNECT) and not Project.objects.exists()

@@ -8,13 +8,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team
+from hyperclusters.clusters.heartbeat import has_worker_beat
 from hyperclusters.clusters.models import Project
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its words, why it is needed, whether it is done, the page for it (empty: not possible yet), and
-    whether it is the one to do next."""
+    """One step: its words, why it is needed, whether it is done, the page for it (empty: not possible yet, or none),
+    whether it is the one to do next, and the command for it."""
 
     title: str
     text: str
@@ -22,10 +23,12 @@ class Step:
     url: str
     action: str
     is_next: bool = False
+    command: str = ""
 
 
 def setup_steps() -> list[Step]:
-    """Team, admin, project, person; empty once all four are there. Each count is of the whole installation."""
+    """Team, admin, worker, project, person; empty once all but a worker are there: every page warns of that. Each
+    count is of the whole installation."""
     team = Team.objects.order_by("pk").first()
     grants = Grant.objects.active().filter(person__service_team__isnull=True, role__in=TEAM_ROLES)
     admin = grants.filter(role=Role.ADMIN).order_by("pk").first()
@@ -46,13 +49,8 @@ def setup_steps() -> list[Step]:
             f"{give}?role=admin&until=open" if give else "",
             _("Appoint an admin"),
         ),
-        Step(
-            _("Connect a project"),
-            _("Enter its project ID and an access key. Its clusters appear within a minute."),
-            Project.objects.exists(),
-            reverse("projects:connect") if team else "",
-            _("Connect a project"),
-        ),
+        _worker_step(),
+        _project_step(team),
         Step(
             _("Give the first person access"),
             _("The team's admin grants them access on the team's page."),
@@ -61,5 +59,28 @@ def setup_steps() -> list[Step]:
             _("Open the team"),
         ),
     ]
-    next_step = next((step for step in steps if not step.is_done), None)
-    return [replace(step, is_next=step is next_step) for step in steps] if next_step else []
+    if all(step.is_done for step in steps if not step.command):
+        return []
+    next_step = next(step for step in steps if not step.is_done)
+    return [replace(step, is_next=step is next_step) for step in steps]
+
+
+def _project_step(team: Team | None) -> Step:
+    return Step(
+        _("Connect a project"),
+        _("Enter its project ID and an access key. Its clusters appear within a minute."),
+        Project.objects.exists(),
+        reverse("projects:connect") if team else "",
+        _("Connect a project"),
+    )
+
+
+def _worker_step() -> Step:
+    return Step(
+        _("Start a worker"),
+        _("It sends requests and reads the cloud's lists. On the server:"),
+        has_worker_beat(),
+        "",
+        "",
+        command="manage.py worker",
+    )

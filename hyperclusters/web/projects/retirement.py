@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hyperclusters.access.permissions import Permission
+from hyperclusters.access.permissions import Permission, may, who_can
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.retirement import StillInUse, in_use, restore_project, retire_project
 from hyperclusters.web.shared.decorators import access, anywhere
@@ -48,6 +48,9 @@ def retire(request: PageRequest, pk: int) -> HttpResponse:
             messages.success(request, _("%(name)s is retired.") % {"name": project.name})
             return redirect(project)
     context: dict[str, Any] = {"project": project, "form": form, "obstacle": obstacle}
+    if obstacle:
+        context["may_delete"] = may(request.user, Permission.MANAGE, project.team)
+        context["admins"] = [each.person.username for each in who_can(Permission.MANAGE, project.team)]
     return render(request, "projects/retire.html", context, status=UNPROCESSABLE if is_posted else 200)
 
 

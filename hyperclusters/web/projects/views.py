@@ -24,7 +24,7 @@ from hyperclusters.web.projects.lookups import carried_values, find
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data, wants_fragment
-from hyperclusters.web.texts.diagnoses import diagnosis, list_lines
+from hyperclusters.web.texts.diagnoses import diagnosis, list_lines, pause_of
 
 CONNECTORS = anywhere(Permission.CONNECT)
 SECRETS = ("access_key", "secret_key", "security_token")  # never in a draft
@@ -129,7 +129,7 @@ def _project(pk: int) -> Project:
 def _test_context(project: Project) -> dict[str, Any]:
     last = project.tests.first()
     words = {"diagnosis": diagnosis(last), "lists": list_lines(last)} if last else {}
-    return {"project": project, "test": last} | words
+    return {"project": project, "test": last, "pause": pause_of(project)} | words
 
 
 def _page(

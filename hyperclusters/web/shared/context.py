@@ -24,6 +24,7 @@ from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.statements import Build, counts
+from hyperclusters.web.texts.drafts import NOT_TAKEN
 from hyperclusters.web.texts.notices import unread, unread_endings, unread_since
 
 THEMES = ("light", "dark")
@@ -52,6 +53,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "languages": tuple(settings.LANGUAGES),
         "person": None,
         "request_id": request.META.get("REQUEST_ID", ""),
+        "not_taken": NOT_TAKEN.get(getattr(request, "why_not_taken", ""), ""),
     }
     if not isinstance(person, User):
         return context

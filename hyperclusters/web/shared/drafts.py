@@ -57,7 +57,7 @@ class DraftMiddleware:
         if request.method != "POST" or left_out is None:
             return response
         if response.status_code in NOT_TAKEN or getattr(request, "was_not_taken", False):
-            store(request, response, request.get_full_path(), draft_fields(request.POST, left_out))
+            store_posted(request, response)
         elif settings.DRAFT_COOKIE_NAME in request.COOKIES:
             response.delete_cookie(settings.DRAFT_COOKIE_NAME)
         return response
@@ -67,9 +67,10 @@ class DraftMiddleware:
         request.left_out = getattr(view, "left_out", None)  # type: ignore[attr-defined]
 
 
-def note_not_taken(request: HttpRequest) -> None:
-    """Say that the answer, although no error, leads away from a form whose content was not taken."""
-    request.was_not_taken = True  # type: ignore[attr-defined]
+def note_not_taken(request: HttpRequest, why: str = "") -> None:
+    """Say that the answer, although no error, leads away from a form whose content was not taken. `why`: "ended" (the
+    session), "old" (the form), or nothing that the form must say when it is back."""
+    request.was_not_taken, request.why_not_taken = True, why  # type: ignore[attr-defined]
 
 
 def draft_fields(data: QueryDict, left_out: set[str]) -> dict[str, list[str]]:
@@ -77,12 +78,19 @@ def draft_fields(data: QueryDict, left_out: set[str]) -> dict[str, list[str]]:
     return {name: values for name, values in data.lists() if name not in left_out}
 
 
+def store_posted(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Keep what this request posted; whether it could be kept."""
+    left_out = getattr(request, "left_out", None) or ALWAYS_LEFT_OUT
+    return store(request, response, request.get_full_path(), draft_fields(request.POST, left_out))
+
+
 def store(
     request: HttpRequest, response: HttpResponseBase, address: str, fields: dict[str, list[str]]
 ) -> bool:
     """Keep it with the answer; whether it could be kept: somebody must be known, and it must fit a cookie."""
     owner = _owner(request)
-    draft = json.dumps([owner, address, fields], ensure_ascii=False).encode(errors="replace")
+    why = getattr(request, "why_not_taken", "")
+    draft = json.dumps([owner, address, fields, why], ensure_ascii=False).encode(errors="replace")
     value = _box().encrypt(zlib.compress(draft, 9)).decode()
     if not owner or len(value) > LARGEST:
         return False
@@ -101,15 +109,30 @@ def draft_for(request: HttpRequest, address: str = "") -> QueryDict | None:
     """What this person last sent to this address, if it was not taken; without an address, to this page's own."""
     if request.method == "POST" or not isinstance(request.user, User):
         return None
+    fields, why = _read(request, address or request.get_full_path())
+    if fields is None:
+        return None
+    request.why_not_taken = why  # type: ignore[attr-defined]
+    draft = QueryDict(mutable=True)
+    for name, values in fields.items():
+        draft.setlist(name, values)
+    return draft
+
+
+def has_draft(request: HttpRequest, address: str) -> bool:
+    """Whether a form of this address will come back filled, after who last used this browser has signed in."""
+    return _read(request, address)[0] is not None
+
+
+def _read(request: HttpRequest, address: str) -> tuple[dict[str, list[str]] | None, str]:
+    """The fields of the draft for this address, and why they were not taken."""
     with suppress(InvalidToken, ValueError, zlib.error):
         token = request.COOKIES.get(settings.DRAFT_COOKIE_NAME, "")
-        owner, draft_address, fields = json.loads(zlib.decompress(_box().decrypt(token, ttl=LIFETIME)))
-        if (owner, draft_address) == (_owner(request), address or request.get_full_path()):
-            draft = QueryDict(mutable=True)
-            for name, values in fields.items():
-                draft.setlist(name, values)
-            return draft
-    return None
+        draft = json.loads(zlib.decompress(_box().decrypt(token, ttl=LIFETIME)))
+        owner, draft_address, fields, *why = draft  # a draft of a release before has no reason
+        if (owner, draft_address) == (_owner(request), address):
+            return fields, "".join(why)
+    return None, ""
 
 
 def filled_form(form: Form, draft: QueryDict | None) -> Form:

@@ -18,10 +18,11 @@ from hyperclusters.access.permissions import NotPermitted, roles_for
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
-from hyperclusters.web.shared.drafts import note_not_taken
+from hyperclusters.web.shared.drafts import note_not_taken, store_posted
 from hyperclusters.web.shared.problems import is_api, problem
 from hyperclusters.web.texts.access import DENIALS, ended_grants, who_helps
 from hyperclusters.web.texts.causes import Text
+from hyperclusters.web.texts.drafts import NOT_TAKEN
 
 RETRY_AFTER = 10  # seconds until a busy database is worth another try
 CODES = {  # of the JSON API
@@ -32,7 +33,7 @@ CODES = {  # of the JSON API
     500: "internal_error",
     503: "busy",
 }
-IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page
+IN_FRAME = {403, 404, 429}  # the database answers, and whoever is signed in goes on to another page
 
 
 def _page(
@@ -111,11 +112,11 @@ def _is_from_our_form(request: HttpRequest, reason: str) -> bool:
 
 def _form_again(request: HttpRequest) -> HttpResponse:
     """Back to a form of ours that was opened before its person signed in again, filled, with a new token."""
-    note_not_taken(request)
-    messages.warning(
-        request, _("This form was too old, so nothing was sent. Check what you typed, and send it again.")
-    )
-    return HttpResponseRedirect(request.get_full_path())
+    note_not_taken(request, "old")
+    response = HttpResponseRedirect(request.get_full_path())
+    if not store_posted(request, response):  # so no form will say it
+        messages.warning(request, str(NOT_TAKEN["old"]))
+    return response
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -132,11 +133,13 @@ def _ended_grants(request: HttpRequest) -> dict[str, Any]:
 
 def too_many(request: HttpRequest, seconds: float = 60) -> HttpResponse:
     """429: too many requests of one kind from one person or network; in so many seconds they are taken again."""
-    text = _(
-        "That was too often in too short a time. Wait a minute, then try again. Nothing was sent to the cloud."
-    )
-    response = _page(request, 429, _("Too many requests"), text)
-    response.headers["Retry-After"] = str(math.ceil(seconds))
+    wait = math.ceil(seconds)
+    text = _("That was too often in too short a time.")
+    if request.method not in {"GET", "HEAD"}:
+        text = _("That was too often in too short a time. Nothing was sent to the cloud.")
+    more = {"again": request.get_full_path(), "wait": wait}
+    response = _page(request, 429, _("Too many requests"), text, lambda: more)
+    response.headers["Retry-After"] = str(wait)
     return response
 
 
@@ -145,11 +148,21 @@ def server_error(request: HttpRequest) -> HttpResponse:
     caught. Rendered without the database, which may be what failed."""
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         return database_unavailable(request)
+    if request.method in {"GET", "HEAD"}:
+        again = request.get_full_path()
+        return _plain_page(
+            request,
+            500,
+            _("The dashboard failed"),
+            _("Something went wrong here."),
+            again=again,
+            creations=True,
+        )
     text = _(
         "Something went wrong here. If you were creating a cluster, look at Creations in a minute, before you try again: "
         "if it is not listed there then, nothing was recorded and nothing was sent."
     )
-    return _plain_page(request, 500, _("The dashboard failed"), text)
+    return _plain_page(request, 500, _("The dashboard failed"), text, creations=True)
 
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:
@@ -185,11 +198,17 @@ def busy(request: HttpRequest, text: str) -> HttpResponse:
 
 
 def not_recorded(request: HttpRequest, values: dict[str, str], where: str = "") -> HttpResponse:
-    """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing.
+    """503: the database does not take the record, so nothing goes out. Shows what was typed, by the form's labels, and
+    asks the database nothing.
 
     `where`: the page that will know, if the database cannot say yet whether it took the record.
     """
-    context = {"typed": list(values.items()), "where": where, "request_id": request.META.get("REQUEST_ID")}
+    context = {
+        "typed": list(values.items()),
+        "where": where,
+        "form": request.get_full_path(),
+        "request_id": request.META.get("REQUEST_ID"),
+    }
     response = HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response

@@ -30,7 +30,7 @@ def duration(at: datetime, now: datetime | None = None, language: str | None = N
 
 
 def when(at: datetime) -> str:
-    """ "20 seconds ago", "3 hours ago", "in 4 days", in the reader's language.
+    """ "20 seconds ago", "3 hours ago", "in a moment", "in 4 days", in the reader's language.
 
     What is past is told in whole units, what lies ahead in the nearest: what was given for a week ends in 1 week.
     """
@@ -38,7 +38,7 @@ def when(at: datetime) -> str:
     past = span < timedelta()
     seconds = int(-span.total_seconds()) if past else _nearest(span.total_seconds())
     if seconds < NOW:
-        return _("just now")
+        return _("just now") if past or not seconds else _("in a moment")
     if past:
         if seconds < 60:
             return ngettext("%(n)d second ago", "%(n)d seconds ago", seconds) % {"n": seconds}

@@ -196,11 +196,12 @@ class AccessMiddleware:
         page = ""
         if not rule.is_public and not person.is_authenticated:
             page = redirect_to_login(_address(request), resolve_url(settings.LOGIN_URL)).url
-            page += "&ended=idle" if request.session.has_idled_out else ""
+            if request.session.has_ended:
+                page += "&ended=idle" if request.session.has_idled_out else "&ended=session"
         elif not rule.is_public and not rule.before_second_factor and request.user.owes_second_factor:
             page = resolve_url("accounts:security")
         if page:
-            note_not_taken(request)
+            note_not_taken(request, "ended" if request.session.has_ended else "")
             return whole_page(request, page)
         if not rule.is_public:
             request.user = cast("User", get_user(request))  # itself: a lazy object is slow to ask

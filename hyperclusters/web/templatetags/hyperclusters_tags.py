@@ -26,7 +26,7 @@ from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.shared.listing import FilterMenu, carried_fields
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
 from hyperclusters.web.texts.grants import day, last_day
-from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text
+from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text, may_repeat
 
 register = template.Library()
 # They stand for the token and the address in markup that is drawn once. They are random: no name can contain them.
@@ -118,6 +118,7 @@ register.filter("last_day", last_day)
 register.filter("cloud_message", cloud_message)
 register.filter("cloud_words", cloud_words)
 register.filter("failure", failure_text)
+register.filter("may_repeat", may_repeat)
 register.filter("when", when)
 register.filter("is_any_moment", is_any_moment)
 

@@ -172,6 +172,18 @@ CODE_REMEDIES: dict[CodeMeaning, Text] = {
         "Use a subnet ID that an existing cluster of this project shows, or none. A platform admin can check the project ID."
     ),
 }
+# Where the same request would end the same way, until something else has changed.
+LASTING_CODES = {
+    CodeMeaning.DENIED,
+    CodeMeaning.EXISTS,
+    CodeMeaning.INVALID,
+    CodeMeaning.NOT_FOUND,
+    CodeMeaning.QUOTA,
+}
+LASTING_CAUSES = {
+    *("name_taken", "name_appeared", "not_permitted", "right_lost", "declined", "project_retired"),
+    *("team_rules", "rules_tightened", "quota", "quota_lowered", "status_403"),
+}
 CREATE_REMEDY = _(
     "The vendor names three reasons: the access key lacks the permission, the project lacks the required resources, or a value is not valid. A platform admin can check the first two in the vendor's console."
 )

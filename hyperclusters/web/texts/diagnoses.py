@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.clusters.models import ConnectionTest, Diagnosis
-from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
+from hyperclusters.audit import clock
+from hyperclusters.clusters.breaker import opened_at
+from hyperclusters.clusters.models import ConnectionTest, Diagnosis, Project
+from hyperclusters.web.texts.causes import Text, cause_of, is_about_request, join_sentences
 from hyperclusters.web.texts.states import StatusText
 
 # What to look at, by what was found.
@@ -77,6 +81,20 @@ def diagnosis(test: ConnectionTest) -> StatusText:
         )
     what = cause_of(test.cause, test.code, test.message)
     return StatusText(kind, str(result.label), join_sentences(what, _clock(test), _advice(result)))
+
+
+def pause_of(project: Project) -> StatusText | None:
+    """That calls are paused, since when and why, in words; None if they are not."""
+    if not project.is_paused:
+        return None
+    code = project.blocked_code
+    why = cause_of(project.blocked_cause, code, is_clear=False if is_about_request(code) else None)
+    if since := opened_at(project):
+        since = since.astimezone(UTC)
+        pattern = "H:i" if since.date() == clock.today() else gettext("j M Y, H:i")
+        time = date_format(since, pattern)
+        return StatusText("warn", gettext("Paused since %(time)s UTC") % {"time": time}, why)
+    return StatusText("warn", gettext("Paused"), why)
 
 
 def list_lines(test: ConnectionTest) -> list[dict[str, object]]:

@@ -13,6 +13,8 @@ from hyperclusters.web.texts.approvals import declined_text, waiting_status
 from hyperclusters.web.texts.causes import (
     ABOUT_CREATING,
     CAUSES,
+    LASTING_CAUSES,
+    LASTING_CODES,
     REMEDIES,
     cause_of,
     is_about_request,
@@ -71,6 +73,13 @@ def failure_text(creation: Creation) -> str:
     if creation.state in (State.FAILED, State.REFUSED) and (cause := _cause(creation)):
         return cause
     return creation_status(creation).text
+
+
+def may_repeat(creation: Creation) -> bool:
+    """Whether the same request may succeed another time, with nothing else changed."""
+    if creation.state not in (State.FAILED, State.REFUSED) or _is_list_refused(creation):
+        return True
+    return meaning_of(creation.code) not in LASTING_CODES and creation.cause not in LASTING_CAUSES
 
 
 def _cause(creation: Creation) -> str:

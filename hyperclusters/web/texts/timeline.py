@@ -63,8 +63,18 @@ def _steps(event: Event | None) -> list[Step]:
                 count,
             ) % {"count": count}
         steps.append(Step("good", _("Checked the cloud"), text, event.at))
+    if event.action in (EventType.CREATE_REFUSED, EventType.CREATE_DELAYED):
+        steps += _failed_check(event)
     steps.append(Step(kind, str(title), details(event) if details else "", event.at))
     return steps
+
+
+def _failed_check(event: Event) -> list[Step]:
+    """The list that is read before a creation is sent, if the cloud refused or failed to give it."""
+    status = (event.response or {}).get("status")
+    if not status or "proves" not in (event.response or {}):
+        return []
+    return [Step("bad", _("Checked the cloud"), _("HTTP %(status)s") % {"status": status}, event.at)]
 
 
 def _request_text(event: Event) -> str:
@@ -127,6 +137,10 @@ def _person(event: Event) -> str:
     return _("by %(person)s") % {"person": event.person_name}
 
 
+def _absence_text(_event: Event) -> str:
+    return _("In no complete list of the cloud until then, and the request has expired.")
+
+
 def _attention_text(event: Event) -> str:
     return cause_of(event.evidence, "")
 
@@ -151,7 +165,7 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn", _cause),
     EventType.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle", _person),
     EventType.CREATE_DECIDED: (gettext_lazy("Decided"), "good", _person),
-    EventType.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn", None),
+    EventType.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn", _absence_text),
     EventType.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn", None),
     EventType.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good", None),
     EventType.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad", _found_text),

@@ -83,6 +83,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "has_requests": any(row["asking"] for row in rows),
         "filters": [menu(query, "lead", _("Admins"), leads, everything=_("anybody"))],
         "is_filtered": bool(text or lead),
+        "is_new": not rows and not Team.objects.exists(),
         "soon": clock.now() + SOON,
         "may_appoint": may(request.user, Permission.APPOINT),
     }

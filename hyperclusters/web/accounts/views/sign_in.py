@@ -28,6 +28,7 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.accounts.forms import ConfirmForm, SignInForm
 from hyperclusters.web.shared.decorators import PUBLIC, SIGNED_IN, access
+from hyperclusters.web.shared.drafts import has_draft
 from hyperclusters.web.shared.http import PageRequest, own_path
 
 
@@ -61,7 +62,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
     context |= {"company": settings.OIDC_ISSUER and settings.OIDC_NAME, "mails": settings.SENDS_MAIL}
-    context["idle_limit"] = request.GET.get("ended") == "idle" and _idle_limit()
+    cause = request.GET.get("ended")
+    context |= {"idle_limit": cause == "idle" and _idle_limit(), "has_ended": cause == "session"}
+    context["has_draft"] = has_draft(request, target)
     context["company_first"] = request.GET.get("company") == "again"
     return render(request, "accounts/login.html", context, status=422 if form.errors else 200)
 

@@ -16,6 +16,7 @@ from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTak
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.web.clusters.forms import CreationForm, ProjectChoices
 from hyperclusters.web.clusters.preview import preview
+from hyperclusters.web.clusters.visible_projects import may_set_up
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
 from hyperclusters.web.shared.error_pages import after_lost_commit, not_recorded
@@ -139,7 +140,8 @@ def _values(query: QueryDict) -> dict[str, str]:
 
 def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
     """Read the record back by the form's token; without one nothing can have been recorded."""
-    values, token = _values(request.POST), form.cleaned_data.get("token")
+    token = form.cleaned_data.get("token")
+    values = {str(form[name].label): value for name, value in _values(request.POST).items() if value}
     if token is None:
         return not_recorded(request, values)
     return after_lost_commit(
@@ -163,6 +165,7 @@ def _not_permitted(request: PageRequest, *, is_noted: bool = False) -> HttpRespo
         "admins": sorted(admins),
         "ended_grants": ended_grants(request.user),
         "has_role": bool(teams_where(request.user, Permission.CREATE)),
+        "may_set_up": may_set_up(request.user),
     }
     return render(request, "clusters/not_permitted.html", context, status=403)
 

@@ -10,7 +10,7 @@ from django.urls import resolve
 
 from hyperclusters.web.shared.context import THEMES
 from hyperclusters.web.shared.decorators import PUBLIC, access
-from hyperclusters.web.shared.drafts import draft_fields, store
+from hyperclusters.web.shared.drafts import draft_fields, note_not_taken, store
 from hyperclusters.web.shared.http import own_path
 
 
@@ -44,5 +44,6 @@ def draft(request: HttpRequest) -> HttpResponse:
     if left_out is None:
         raise Http404
     response = HttpResponse(status=204)
+    note_not_taken(request, "" if request.user.is_authenticated else "ended")
     is_kept = store(request, response, address, draft_fields(request.POST, left_out))
     return response if is_kept else HttpResponse(status=413)

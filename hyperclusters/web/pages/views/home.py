@@ -39,12 +39,13 @@ from hyperclusters.clusters.models import (
 )
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.follow_up import FollowUpQuerySet
-from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.clusters.models.inventory import ClusterListingQuerySet, ClusterQuerySet
 from hyperclusters.clusters.models.project import KEY_PAUSE, ProjectQuerySet
 from hyperclusters.clusters.quotas import usage
 from hyperclusters.notifications.targets import failing_for
 from hyperclusters.statements import NOW, TODAY, Build, count, non_empty, rows
 from hyperclusters.web.audit.views.review import OPEN, sizes
+from hyperclusters.web.clusters.freshness import outage
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
@@ -206,11 +207,13 @@ def _teams_with_clusters_to_hand_over(person: User) -> QuerySet[Any, Any]:
 
 
 def _own(person: User) -> dict[str, Any]:
-    """What is under way, this person's failures and clusters, and how much of each quota is used. A person without
-    clusters sees the newest of their teams that were created here."""
+    """What is under way, this person's failures and clusters, which lists can't be read, and how much of each quota is
+    used. A person without clusters sees the newest of their teams that were created here."""
     own_count = count(_clusters_of, anyone_like(person), person=person.pk)
+    lists = _lists(person, {"under_way": _under_way, "failures": _failures, "failing": _failing}, ROWS)
     return {
-        **_lists(person, {"under_way": _under_way, "failures": _failures}, ROWS),
+        "outage": outage(_rows(_listings, person)) if lists.pop("failing") else None,
+        **lists,
         "own_count": own_count,
         "clusters": _rows(_clusters_of if own_count else _created_here, person, ROWS),
         "rooms": _rooms(person),
@@ -224,6 +227,14 @@ def _under_way(person: Anyone) -> CreationQuerySet:
 
 def _failures(person: Anyone) -> CreationQuerySet:
     return _creations(person).failures_of(person)
+
+
+def _listings(person: Anyone) -> ClusterListingQuerySet:
+    return ClusterListing.objects.visible_to(person).with_related()
+
+
+def _failing(person: Anyone) -> ClusterListingQuerySet:
+    return _listings(person).filter(failed_at__isnull=False)
 
 
 def _clusters_of(person: Anyone) -> ClusterQuerySet:
