@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -30,7 +30,11 @@ def correct(person: User, *, by: User | None, email: str, full_name: str, reason
         before = _facts(person)
         person.email, person.full_name = email, full_name
         person.full_clean()
-        _save(person, before, by=by, reason=reason)
+        try:
+            _save(person, before, by=by, reason=reason)
+        except IntegrityError:  # another person got the address at the same moment
+            person.full_clean()
+            raise
 
 
 def set_verified_address(person: User, email: str, *, reason: str) -> None:

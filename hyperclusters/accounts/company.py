@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -78,11 +79,15 @@ def unlink(account: CompanyAccount, *, reason: str) -> None:
     person, ends_at = account.person, confirmation_ends_at(account.person)
     with transaction.atomic():
         account.delete()
-        if ends_at is not None:
-            ApiToken.objects.filter(owner=person, expires_at__gt=ends_at).update(expires_at=ends_at)
-            end_sessions(person)
         before = {"issuer": account.issuer, "subject": account.subject}
-        record(EventType.COMPANY_UNLINKED, Outcome.DONE, on=person, reason=reason, before=before)
+        after = _end_access(person, ends_at) if ends_at else None
+        record(EventType.COMPANY_UNLINKED, Outcome.DONE, on=person, reason=reason, before=before, after=after)
+
+
+def _end_access(person: User, ends_at: datetime) -> dict[str, Any]:
+    """End the person's sessions, and by then the tokens; what was done, for the audit."""
+    tokens = ApiToken.objects.filter(owner=person, expires_at__gt=ends_at).update(expires_at=ends_at)
+    return {"sessions": end_sessions(person), "tokens": tokens, "expires_at": ends_at.isoformat()}
 
 
 def _account_of(claims: Claims) -> CompanyAccount | None:
@@ -151,7 +156,7 @@ def _note_refused_address(person: User, address: str, evidence: str, why: str) -
     """Record that a verified address is not taken over; once, however often the provider states it."""
     subject, request = person.audit_subject(), {"email": address}
     changes = Event.objects.for_object(subject.kind, subject.id).filter(action=EventType.PERSON_CHANGED)
-    last = next(reversed([event for _, event in events(changes)]), None)
+    last = next((event for _, event in events(changes.order_by("-seq")[:1])), None)
     if last and (last.evidence, last.request) == (evidence, sanitize(request)):
         return
     log.warning("the verified address of %s %s", person.username, why)

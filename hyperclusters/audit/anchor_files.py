@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -53,8 +53,11 @@ def lines() -> list[AnchorRecord]:
 
 def ends() -> list[AnchorRecord]:
     """The last line of each file that can be read here: its file and number."""
-    last_lines = [line for path in paths() if (line := last_of(path)) and is_sealed(line)]
-    return [{"file": line["file"], "line": line["line"]} for line in last_lines]
+    last_lines: list[AnchorRecord | None] = []
+    for path in paths():
+        with suppress(OSError):
+            last_lines.append(last_of(path))
+    return [{"file": line["file"], "line": line["line"]} for line in last_lines if line and is_sealed(line)]
 
 
 def last_of(path: Path) -> AnchorRecord | None:

@@ -33,7 +33,7 @@ from .segments import archive_from
 from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
-MOST_TOLD = 20  # findings of a check that its event has
+EVENT_FINDINGS = 20  # that the event of a check has at most
 SOON = timedelta(seconds=5)  # until a check that ended with an error begins again
 # Of a manifest, as its record has it.
 MANIFEST_FIELDS = ("first", "last", "previous", "digest", "file", "sha256")
@@ -65,6 +65,11 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
         return
     ours = SegmentCheck.objects.filter(pk=check.pk, lease_holder=check.lease_holder)
     release: dict[str, Any] = {"lease_holder": "", "lease_expires_at": None}
+    if (segment := archive_from(check.first)) is None:
+        ours.update(
+            requested_at=None, **release
+        )  # its record is a finding of its own; the last result stands
+        return
     renew = SegmentCheck.objects.renewal(check)
 
     def go_on(count: int, _total: int) -> None:
@@ -72,23 +77,30 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
             raise _Stopped
 
     try:
-        result = _result(check, go_on)
-        with transaction.atomic():
-            if ours.update(**result, requested_at=None, **release):
-                _record(check.first, result)
+        result = _result(segment, go_on)
     except _Stopped:
         ours.update(**release)
     except Exception:  # such as a disk that fails: nothing is known, and the next attempt may know it
         log.exception("an archive could not be verified; it is due again soon")
         ours.update(run_after=clock.now() + SOON, **release)
+    else:
+        _store(ours, segment, result | release | {"requested_at": None})
 
 
-def _record(first: int, result: dict[str, Any]) -> None:
-    """In the ledger the result outlives its row, which can be deleted."""
-    if segment := archive_from(first):
-        facts = {"first": first, "at": timestamp(result["at"]), "findings": result["findings"][:MOST_TOLD]}
-        outcome = Outcome.FAILED if result["findings"] else Outcome.DONE
-        record(EventType.ARCHIVE_CHECKED, outcome, on=Subject("audit", "", segment.file), after=facts)
+def _store(ours: SegmentCheckQuerySet, segment: Segment, columns: dict[str, Any]) -> None:
+    """Store the result in its row, and in the ledger, where it outlives the row. A ledger that takes no event keeps it
+    from neither."""
+    findings = columns["findings"]
+    facts = {"first": segment.first, "at": timestamp(columns["at"]), "findings": findings[:EVENT_FINDINGS]}
+    outcome = Outcome.FAILED if findings else Outcome.DONE
+    try:
+        with transaction.atomic():
+            if ours.update(**columns):
+                subject = Subject("audit", "", segment.file)
+                record(EventType.ARCHIVE_CHECKED, outcome, on=subject, after=facts)
+    except (DatabaseError, *UNREADABLE):
+        log.exception("ALERT an archive's verification cannot be recorded as an event")
+        ours.update(**columns)
 
 
 def verify_segment(segment: Segment, progress: Progress = lambda _count, _all: None) -> list[IntegrityIssue]:
@@ -163,17 +175,16 @@ def _readable(rows: SegmentCheckQuerySet) -> list[SegmentCheck]:
     return [row for first in firsts for row in _readable(rows.filter(first=first))] if len(firsts) > 1 else []
 
 
-def _result(check: SegmentCheck, progress: Progress) -> dict[str, Any]:
+def _result(segment: Segment, progress: Progress) -> dict[str, Any]:
     """The columns of a check that is done."""
-    segment = archive_from(check.first)
-    issues = verify_segment(segment, progress) if segment else []
+    issues = verify_segment(segment, progress)
     key_id, key = sealing_key()
     fields = {
         "at": clock.now(),
-        "count": segment.count if segment else 0,
+        "count": segment.count,
         "findings": [each.as_audit_json() for each in issues],
     }
-    return fields | {"seal_key_id": key_id, "seal": _seal({"first": check.first} | fields, key)}
+    return fields | {"seal_key_id": key_id, "seal": _seal({"first": segment.first} | fields, key)}
 
 
 def _sealed_fields(check: SegmentCheck) -> dict[str, Any]:

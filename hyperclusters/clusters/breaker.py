@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.readable import values
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import (
     ClockSkew,
@@ -82,7 +82,7 @@ def record_success(project: Project) -> None:
 def opened_at(project: Project) -> datetime | None:
     """When the breaker last opened, as the audit has it; None if that event is not there or unreadable."""
     about = Event.objects.for_object("project", project.pk).filter(action=EventType.PROJECT_BLOCKED)
-    return next((at for _seq, at in values(about.order_by("-seq")[:1], "at")), None)
+    return next((event.at for _, event in events(about.order_by("-seq")[:1]) if event), None)
 
 
 def release_probe(project: Project) -> None:

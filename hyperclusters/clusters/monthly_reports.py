@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -35,8 +35,13 @@ def last_month() -> date:
     return (_midnight(clock.now()).replace(day=1) - timedelta(days=1)).date().replace(day=1)
 
 
-def create_report(month: date) -> MonthlyReport | None:
-    """The report of a month that is over; None if the ledger has nothing of that month or of the time before.
+class _Stopped(Exception):
+    """The process is to stop: the next one begins again."""
+
+
+def create_report(month: date, may_go_on: Callable[[], bool] = lambda: True) -> MonthlyReport | None:
+    """The report of a month that is over; None if the ledger has nothing of that month or of the time before, or the
+    process is to stop.
 
     Created unless it is there, and again if events of its month followed it: a clock that was ahead made it too early.
     """
@@ -47,7 +52,10 @@ def create_report(month: date) -> MonthlyReport | None:
         return report
     if not (archives_between(None, end) or Event.objects.filter(at__lt=end).exists()):
         return None
-    text = manifest.seal_facts("report", _facts(start, end))
+    try:
+        text = manifest.seal_facts("report", _facts(start, end, may_go_on))
+    except _Stopped:
+        return None
     with transaction.atomic():
         if report:
             MonthlyReport.objects.filter(pk=report.pk, text=report.text).delete()
@@ -88,11 +96,11 @@ def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _facts(start: datetime, end: datetime) -> dict[str, Any]:
+def _facts(start: datetime, end: datetime, may_go_on: Callable[[], bool]) -> dict[str, Any]:
     teams: dict[str, Counter[str]] = {}
     through_seq = ChainHead.objects.get().seq
     at = start - NEAR
-    for event in _events_since(start, through_seq):
+    for event in _events_since(start, through_seq, may_go_on):
         at = event.at if event else at
         if start <= at < end:
             team, event_type = (event.team_name, event.action) if event else ("", "unreadable")
@@ -115,7 +123,7 @@ def _facts(start: datetime, end: datetime) -> dict[str, Any]:
     }
 
 
-def _events_since(start: datetime, through_seq: int) -> Iterator[Event | None]:
+def _events_since(start: datetime, through_seq: int, may_go_on: Callable[[], bool]) -> Iterator[Event | None]:
     """Every event from about this time on, by its sealed text; None for an unreadable one. Columns only say where to
     begin, and the texts before that place may say that it is too late."""
     rows = Event.objects.filter(seq__lte=through_seq).order_by("seq")
@@ -125,6 +133,8 @@ def _events_since(start: datetime, through_seq: int) -> Iterator[Event | None]:
             break
         seq = before[-1][0] - 1
     while batch := list(events(rows.filter(seq__gt=seq)[:AT_ONCE])):
+        if not may_go_on():
+            raise _Stopped
         yield from (event for _, event in batch)
         seq = batch[-1][0]
 

@@ -172,7 +172,7 @@ class Worker:
     def _keep_ledger(self, _: object) -> None:
         tasks.run_due(self.may_go_on)
         if (month := last_month()) != self.month:
-            create_report(month)
+            create_report(month, self.may_go_on)
             self.month = month
 
     def step(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from hyperclusters.audit import (
     anchor_files,
@@ -203,6 +203,36 @@ def test_g40_a_finding_about_an_archive_ends_by_no_change_of_the_row_that_has_it
     assert (status.state, list(status.findings)) == ("broken", list(issues))
     assert not events(action=EventType.AUDIT_MENDED)
     assert list(sealed_checks()[segments[0].first].issues) == list(issues)
+
+
+def test_g40_a_check_while_the_archives_record_is_edited_has_no_result(
+    segments: list[Segment], folder: Path
+) -> None:
+    first, name = segments[0].first, segments[0].file
+    (folder / name).unlink()
+    issues = checked(segments[0]).issues
+    assert issues
+    unguarded(lambda: sql("UPDATE audit_segment SET file = 'x' WHERE first = %s", first))
+    SegmentCheck.objects.update(requested_at=clock.now(), run_after=clock.now())
+    run_due()
+    unguarded(lambda: sql("UPDATE audit_segment SET file = %s WHERE first = %s", name, first))
+    assert list(sealed_checks()[first].issues) == list(issues)
+
+
+def test_g40_a_check_is_stored_while_the_ledger_takes_no_event(
+    segments: list[Segment], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / segments[0].file).unlink()
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise DatabaseError("the chain's end is lost")
+
+    with monkeypatch.context() as patch:
+        request_check(segments[0].first, by=None)
+        patch.setattr(archive_checks, "record", lost)
+        run_due()
+    assert SegmentCheck.objects.get().requested_at is None
+    assert sealed_checks()[segments[0].first].issues
 
 
 def test_g40_a_value_that_cannot_be_read_stops_no_verification_and_hides_no_other_archive(

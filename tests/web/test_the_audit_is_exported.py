@@ -294,7 +294,7 @@ def test_g21_a_file_with_the_seal_of_a_replaced_key_is_said_to_have_it(
     assert capsys.readouterr().out.strip().endswith("intact")
     settings.AUDIT_KEYS = [("new", b"n" * 32), *settings.AUDIT_KEYS]
     call_command("verify_export", str(path))
-    assert "intact, sealed with the older key 'tests'" in capsys.readouterr().out
+    assert "intact, but sealed with the older key 'tests'" in capsys.readouterr().out
 
 
 def test_the_commands_export_and_verify(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.utils.translation import get_language, gettext, ngettext
 
 from hyperclusters.audit.chain import timestamp
+from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.integrity import IntegrityStatus
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import EventRow
@@ -132,8 +133,12 @@ def _stored_places(seqs: list[int]) -> dict[int, tuple[str, str]]:
 
 def with_edits(page: Iterable[Row], status: IntegrityStatus) -> list[Row]:
     """The rows; those of events of which verification found something say so."""
-    word = gettext("Edited")
-    return [row._replace(edit=word) if row.action and status.findings_of(row.seq) else row for row in page]
+    marked_rows = []
+    for row in page:
+        kinds = {each.kind for each in status.findings_of(row.seq)} if row.action else set()
+        word = gettext("Edited") if IssueKind.EDITED in kinds else gettext("Doubtful") if kinds else ""
+        marked_rows.append(row._replace(edit=word) if word else row)
+    return marked_rows
 
 
 def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:

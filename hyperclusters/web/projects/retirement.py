@@ -50,7 +50,9 @@ def retire(request: PageRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"project": project, "form": form, "obstacle": obstacle}
     if obstacle:
         context["may_delete"] = may(request.user, Permission.MANAGE, project.team)
-        context["admins"] = [each.person.username for each in who_can(Permission.MANAGE, project.team)]
+        context["admins"] = sorted(
+            {each.person.username for each in who_can(Permission.MANAGE, project.team)}
+        )
     return render(request, "projects/retire.html", context, status=UNPROCESSABLE if is_posted else 200)
 
 

@@ -50,11 +50,13 @@ class Command(BaseCommand):
 def _warning(file: Path) -> str:
     """What to know of a seal whose key is not the first of AUDIT_KEYS: a file of before its replacement has it, and so
     has one that somebody made with it afterwards."""
-    end = file.read_bytes()[-END_AT_MOST:].decode(errors="replace")
+    with file.open("rb") as content:
+        content.seek(max(file.stat().st_size - END_AT_MOST, 0))
+        end = content.read().decode(errors="replace")
     key_ids = SEALED_WITH.findall(end)
     if not key_ids or key_ids[-1] == settings.AUDIT_KEYS[0][0]:
         return ""
-    return f", sealed with the older key {key_ids[-1]!r}: so would be a file that somebody who has that key made later"
+    return f", but sealed with the older key {key_ids[-1]!r}: anybody who has that key can have made it later"
 
 
 def _problems(lines: TextIO, *, without_seal: bool) -> Iterator[str]:

@@ -36,7 +36,7 @@ from hyperclusters.web.audit.periods import exact_moment
 from hyperclusters.web.audit.query import SPAN, AuditQuery, parse_query
 from hyperclusters.web.audit.unreadable import unreadable_context
 from hyperclusters.web.shared.decorators import access, anywhere
-from hyperclusters.web.shared.http import PageRequest, render_page
+from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import rate_limit, searches
 from hyperclusters.web.shared.saved_views import saved_views
@@ -83,7 +83,8 @@ def summary(request: PageRequest) -> HttpResponse:
         "count": count(query.filter, events) if query.filter else None,
         "here": address(request.GET),
     }
-    context |= link_context(query, scope, request.GET)
+    if not wants_fragment(request):
+        context |= link_context(query, scope, request.GET)
     return render_page(request, "audit/summary.html", "audit/_summary.html", context)
 
 

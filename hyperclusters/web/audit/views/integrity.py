@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit.acknowledgements import Acknowledgement, NotAcknowledged, acknowledge, latest_of
+from hyperclusters.audit.chain_verifier import END
 from hyperclusters.audit.findings import OF_EVENTS, IntegrityIssue, IssueKind
 from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.audit.push import sink_states
@@ -45,7 +46,7 @@ class FindingRow(NamedTuple):
     @property
     def page(self) -> int:
         """The number of the first event that has a page; 0 if none has."""
-        has_page = self.issue.kind in {*OF_EVENTS, IssueKind.INDEX_EDITED}
+        has_page = self.issue.kind in {*OF_EVENTS, IssueKind.INDEX_EDITED} and self.issue.detail != END
         return max(self.issue.rows[0], 0) if has_page else 0
 
 

@@ -91,7 +91,7 @@ def home(request: PageRequest) -> HttpResponse:
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
-        context |= _platform(broken_audit)
+        context |= _platform(None if may(person, Permission.REVIEW) else broken_audit)
     return render(request, "pages/home.html", context | _needs(person, broken_audit) | _own(person))
 
 
