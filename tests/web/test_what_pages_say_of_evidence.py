@@ -99,7 +99,8 @@ def test_g53_no_sentence_of_a_deletion_says_more_than_its_answer_proves() -> Non
     for status, code in PAIRS:
         error = error_of(status, code, request)
         finding = DELETIONS.failure(Deletion(attempts=1, state=DeletionState.SENDING), error)
-        work = Deletion(state=finding.state, attempts=1, **error_fields(error, cause=finding.cause))
+        fields = error_fields(error, cause=finding.cause)
+        work = Deletion(cluster=Cluster(), state=finding.state, attempts=1, **fields)
         shown = deletion_status(work)
         claims = {claim for claim in CLAIMS if claim in shown.text or claim in shown.title}
         if finding.state == DeletionState.UNKNOWN:
