@@ -48,26 +48,29 @@ class LeasedQuerySet(models.QuerySet[L]):
         is_free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length)
         return self.filter(is_free, is_time).order_by("run_after", "pk")
 
-    def claim(self, holder: str, among: models.QuerySet[L] | None = None) -> L | None:
+    def claim(
+        self, holder: str, among: models.QuerySet[L] | None = None, length: timedelta | None = None
+    ) -> L | None:
         """Lease the row that has been due longest. Several workers may call this at once: each row goes to one.
 
         `among`: due rows to choose from, by conditions on other tables too. These decide about no row that is taken:
-        PostgreSQL does not ask them again after it has waited for another worker.
+        PostgreSQL does not ask them again after it has waited for another worker. `length`: of the lease, if it is
+        shorter than others.
         """
         rows = self.due() if among is None else among
         for pk in rows.values_list("pk", flat=True)[:CLAIM_AMONG]:
-            if self.take(pk, holder):
+            if self.take(pk, holder, length):
                 # None if another process has just moved it on.
                 return self.with_related().filter(pk=pk, lease_holder=holder).first()
         return None
 
-    def take(self, pk: Any, holder: str) -> bool:
+    def take(self, pk: Any, holder: str, length: timedelta | None = None) -> bool:
         """Lease this row. False if it is no longer due, or another worker was faster."""
         free = self.due().order_by().filter(pk=pk)
-        lease_expires_at = clock.now() + self.lease_length
+        lease_expires_at = clock.now() + (length or self.lease_length)
         return bool(free.update(lease_holder=holder, lease_expires_at=lease_expires_at))
 
-    def renewal(self, row: L) -> Callable[..., bool]:
+    def renewal(self, row: L, length: timedelta | None = None) -> Callable[..., bool]:
         """A function that the row's worker calls often: it renews the lease every few seconds, and writes the given
         columns with it. False if another worker has the row."""
         ours = self.filter(pk=row.pk, lease_holder=row.lease_holder)
@@ -78,7 +81,8 @@ class LeasedQuerySet(models.QuerySet[L]):
             if time.monotonic() - renewed_at < RENEW_EVERY:
                 return True
             renewed_at = time.monotonic()
-            return bool(ours.update(lease_expires_at=clock.now() + self.lease_length, **columns))
+            expires_at = clock.now() + (length or self.lease_length)
+            return bool(ours.update(lease_expires_at=expires_at, **columns))
 
         return renew
 

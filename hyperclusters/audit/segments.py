@@ -87,9 +87,8 @@ def has_gap() -> bool:
     later = Event.objects.filter(seq__gt=through).order_by("seq").values_list("seq", flat=True).first()
     if findings.issues or later in {None, through + 1}:
         return bool(findings.issues)
-    return (
-        archived_through(IntegrityIssues()).seq == through
-    )  # else an archive was made between the two reads
+    # Unless an archive was made between the two reads.
+    return archived_through(IntegrityIssues()).seq == through
 
 
 def is_sealed(segment: Segment) -> bool:

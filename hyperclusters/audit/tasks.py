@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 SOON = 5.0  # seconds between two runs of tasks that follow the ledger
 NEW_EVERY = 60.0  # and between two verifications of new events
 DATABASE_AWAY = 1.0  # and between two attempts to release a task
+SHORT_LEASE = timedelta(minutes=5)  # of tasks that take seconds, or ask whether to go on as often
 MayGoOn = Callable[[], bool]
 Do = Callable[[ScheduledTask, MayGoOn], None]
 
@@ -37,11 +38,11 @@ def run_due(may_go_on: MayGoOn = lambda: True) -> None:
     _anchor()
     for name, (seconds, do) in _tasks().items():
         if not may_go_on():
-            return  # whoever ends this process now would leave the next task to nobody, for minutes
+            return  # whoever ends this process now would leave the next task to nobody, until its lease lapses
         if (task := _claim(name, seconds)) is None:
             continue
         was_run_after = task.run_after
-        renew = ScheduledTask.objects.renewal(task)
+        renew = ScheduledTask.objects.renewal(task, _lease(name))
         try:
             do(task, lambda: may_go_on() and renew())  # noqa: B023
         except Stopped:
@@ -99,12 +100,18 @@ def _claim(name: str, seconds: float) -> ScheduledTask | None:
     longest = timedelta(seconds=max(seconds, push.BACKOFF_AT_MOST))
     if not clock.is_due(task.run_after, longest):
         return None
-    return ScheduledTask.objects.filter(clock.due("run_after", longest), name=name).claim(uuid.uuid4().hex)
+    return ScheduledTask.objects.filter(clock.due("run_after", longest), name=name).claim(
+        uuid.uuid4().hex, length=_lease(name)
+    )
+
+
+def _lease(name: str) -> timedelta | None:
+    return None if name.startswith("verify ") else SHORT_LEASE
 
 
 def _give_back(task: ScheduledTask, run_after: datetime, may_go_on: MayGoOn) -> None:
-    """Release the task as soon as the database answers: otherwise nobody has it for minutes. A lapsed lease is not
-    ours to release."""
+    """Release the task as soon as the database answers: otherwise nobody has it until its lease lapses. A lapsed
+    lease is not ours to release."""
     ours = ScheduledTask.objects.filter(name=task.name, lease_holder=task.lease_holder)
     while True:
         close_old_connections()  # the connection that an error broke, so that the next attempt opens another

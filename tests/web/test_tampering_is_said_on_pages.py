@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db.models import Q
 
-from hyperclusters.access.models import Grant
+from hyperclusters.access.models import Grant, Role
 from hyperclusters.audit import clock, integrity, verification
 from hyperclusters.audit.findings import IntegrityIssue
 from hyperclusters.audit.models import Event
@@ -55,6 +56,18 @@ def test_an_auditor_reads_of_tampering_first_on_home_and_in_the_inbox(
     assert f"{WORDS} New " in main(olga.get("/inbox/"))
     assert badge(people.olga) == 1
     assert all(WORDS not in body(ada.get(path)) for path in ("/", "/inbox/"))
+
+
+def test_nobody_who_runs_the_platform_reads_that_all_is_well_beside_tampering(
+    edited_seq: int, people: People, projects: Projects, as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Grant.objects.create(person=people.root, role=Role.AUDITOR, reason="both")
+    monkeypatch.setattr("hyperclusters.web.pages.views.home.has_worker_beat", lambda: True)
+    monkeypatch.setattr("hyperclusters.web.pages.views.home._is_project_well", lambda: Q(pk__isnull=False))
+    page = main(as_("root").get("/"))
+    assert f"Needs you {WORDS}" in page
+    assert "Tell" not in page
+    assert "Everything is working" not in page
 
 
 def test_root_is_told_who_must_look_at_tampering_and_nothing_of_it(

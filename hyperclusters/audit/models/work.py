@@ -12,7 +12,7 @@ from hyperclusters.audit.vocabulary import Outcome
 
 
 class ScheduledTaskQuerySet(LeasedQuerySet["ScheduledTask"]):
-    lease_length = timedelta(minutes=5)  # a worker renews it every few seconds of a long task
+    lease_length = timedelta(hours=1)  # the longest that a task takes: verification
 
     def is_time(self) -> Q:
         """Always: whoever claims a task says how long it waits, since each has an interval of its own."""

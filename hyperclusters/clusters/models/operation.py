@@ -57,9 +57,9 @@ class OperationQuerySet(LeasedQuerySet[W]):
         """Select what every transition names: the project, its team, and the requester."""
         return self.select_related(f"{self.at_project}__team", "requested_by")
 
-    def take(self, pk: Any, holder: str) -> bool:
+    def take(self, pk: Any, holder: str, length: timedelta | None = None) -> bool:
         failpoint("claim_found")
-        row = super().take(pk, holder)
+        row = super().take(pk, holder, length)
         if row:
             failpoint("claimed")
         return row

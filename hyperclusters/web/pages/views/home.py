@@ -91,7 +91,7 @@ def home(request: PageRequest) -> HttpResponse:
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
-        context |= _platform(None if may(person, Permission.REVIEW) else broken_audit)
+        context |= _platform(person, broken_audit)
     return render(request, "pages/home.html", context | _needs(person, broken_audit) | _own(person))
 
 
@@ -103,7 +103,7 @@ def _broken_audit(person: User) -> IntegrityStatus | None:
     return status if status.state == "broken" else None
 
 
-def _platform(broken_audit: IntegrityStatus | None) -> dict[str, Any]:
+def _platform(person: User, broken_audit: IntegrityStatus | None) -> dict[str, Any]:
     """What those who run the platform see: what is not set up yet, projects, workers, and whether all is well."""
     projects = Project.objects.filter(retired_at__isnull=True).annotate(is_well=_is_project_well())
     totals = projects.aggregate(count=Count("pk"), well=Count("pk", filter=Q(is_well=True)))
@@ -117,7 +117,7 @@ def _platform(broken_audit: IntegrityStatus | None) -> dict[str, Any]:
         "count": totals["count"],
         "workers": _workers(),
         "is_well": are_well and not broken_audit and has_worker_beat() and not host_with_wrong_clock(),
-        "is_audit_broken": broken_audit is not None,
+        "is_audit_broken": broken_audit is not None and not may(person, Permission.REVIEW),
         "auditors": sorted({each.username for each in auditors()}) if broken_audit else [],
     }
 
