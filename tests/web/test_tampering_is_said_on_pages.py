@@ -100,6 +100,16 @@ def test_findings_are_sentences_with_links_to_their_events(edited_seq: int, as_:
     assert "This ends the alarm for exactly these findings." in page
 
 
+def test_findings_of_one_kind_about_no_event_are_one_row(people: People, as_: SignIn) -> None:
+    mallory.unguarded(lambda: verification.note(integrity.WHOLE, verification.verify_whole()))
+    findings = integrity.integrity_status().findings
+    assert len(findings) > 2
+    page = body(as_("olga").get("/audit/chain/"))
+    assert page.count('<span class="state bad">') == len({issue.kind for issue in findings})
+    assert all(issue.detail.removesuffix(" is missing") in page for issue in findings)
+    assert f"<h2>{len(findings)} findings</h2>" in page
+
+
 @pytest.mark.parametrize(
     ("detail", "words"),
     [
@@ -121,7 +131,7 @@ def test_what_shows_a_finding_is_a_sentence_where_we_wrote_it(detail: str, words
 
 def test_a_finding_about_no_event_names_none() -> None:
     rows = [
-        FindingRow(IntegrityIssue(*issue), "", "", None)
+        FindingRow(IntegrityIssue(*issue), "", [""], None)
         for issue in (("guard changed", 0, 0), ("edited", 3, 4), ("deleted", 5, 5), ("anchor edited", 6, 6))
     ]
     assert [(row.place, row.page) for row in rows] == [("", 0), ("3 – 4", 3), ("5", 0), ("Line 6", 0)]

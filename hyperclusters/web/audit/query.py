@@ -94,15 +94,18 @@ class AuditQuery:
 
     @property
     def words(self) -> list[tuple[str, str]]:
-        """The same in words."""
+        """The same in words, with what a filter that is not set leaves in: all times, reads, what the system did."""
         fields = self.form.fields
         pairs = []
+        if self.filter and not (self.filter.since or self.filter.until):
+            pairs.append((str(fields["range"].label), gettext("All time")))
         for name in self.filters:
             options = {value: str(word) for value, word in getattr(fields[name], "choices", ())}
             values = filter(None, self.parameters.getlist(name))
             pairs.append((str(fields[name].label), ", ".join(options.get(value, value) for value in values)))
-        if self.filter and self.filter.people_only and not self.filter.action:
-            pairs.append((gettext("Reads and system"), gettext("left out")))
+        if self.filter and not self.filter.action:
+            state = gettext("left out") if self.filter.people_only else gettext("included")
+            pairs.append((str(fields["reads"].label), state))
         return pairs
 
     @property

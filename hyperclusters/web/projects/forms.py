@@ -159,11 +159,15 @@ class ConnectForm(KeyForm, ProjectForm):
         required=False,
         max_length=200,
         widget=forms.TextInput(PLAIN | {"list": "known-endpoints", "inputmode": "url"}),
-        help_text=_("Leave it empty if you chose a region."),
     )
     project_id = forms.CharField(
         label=_("Project ID"), max_length=64, strip=False, widget=forms.TextInput(PLAIN)
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _other, *regions = self.fields["region"].choices  # type: ignore[attr-defined]
+        self.fields["region"].choices = [("", gettext("Choose a region, or type an endpoint")), *regions]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """The endpoint is the one typed, or the region's own."""

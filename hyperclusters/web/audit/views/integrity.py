@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from hyperclusters.access.alert_mails import recipients
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit.acknowledgements import Acknowledgement, NotAcknowledged, acknowledge, latest_of
 from hyperclusters.audit.chain_verifier import END
@@ -26,11 +28,12 @@ from hyperclusters.web.texts.integrity import detail_text
 
 
 class FindingRow(NamedTuple):
-    """A finding, what was done and what shows it in words, and the acknowledgement that it has."""
+    """A finding, what was done and what shows it in words, and the acknowledgement that it has. Findings of one kind that
+    are about no event are one row."""
 
     issue: IntegrityIssue
     label: str
-    detail: str
+    details: list[str]
     acknowledgement: Acknowledgement | None
 
     @property
@@ -83,6 +86,7 @@ def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, 
         "acknowledged": _rows(status_now.acknowledged, status_now.acknowledgements) if may_review else [],
         "mark": _mark(status_now.findings),
         "sinks": sink_states(),
+        "recipients": [person.username for person in recipients()],
     }
     return render(request, "audit/chain.html", context | form, status=status)
 
@@ -90,15 +94,18 @@ def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, 
 def _rows(
     findings: Iterable[IntegrityIssue], acknowledgements: Sequence[Acknowledgement] = ()
 ) -> list[FindingRow]:
-    return [
+    singles = [
         FindingRow(
             issue,
             capfirst(str(IssueKind(issue.kind).label)),
-            detail_text(issue),
+            [detail_text(issue)],
             latest_of(issue, acknowledgements),
         )
         for issue in findings
     ]
+    groups = groupby(singles, lambda row: row.issue if row.place else (row.label, row.acknowledgement))
+    rows = [list(group) for _key, group in groups]
+    return [row._replace(details=[each.details[0] for each in (row, *others)]) for row, *others in rows]
 
 
 def _mark(findings: tuple[IntegrityIssue, ...]) -> str:
