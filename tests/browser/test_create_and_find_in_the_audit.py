@@ -192,7 +192,7 @@ def test_a_refusal_of_the_cloud_is_told_with_what_to_do_and_keeps_what_was_typed
     page.get_by_label("Reason").fill("Baseline run")
     create(page)
     expect_state(page, "failed")
-    expect(page.get_by_role("heading", name="The cloud refused it")).to_be_visible()
+    expect(page.get_by_role("heading", name="Failed: the cloud refused the request")).to_be_visible()
     expect(page.locator(".verdict")).to_contain_text("The cloud's own quota is used up.")
     cloud.simulator.set(quota=None)
     page.get_by_role("link", name="Edit and retry").click()

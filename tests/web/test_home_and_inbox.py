@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -170,7 +170,29 @@ def test_a_withdrawn_creation_takes_no_place_in_the_inbox(
     for name, state, at in (("older", "failed", now - timedelta(hours=1)), ("newer", "cancelled", now)):
         creation = submit_creation(people.ada, projects.vision, name)
         Creation.objects.filter(pk=creation.pk).update(state=state, settled_at=at)
-    assert "older was not created" in main(as_("ada"), INBOX)
+    assert "older · Failed" in main(as_("ada"), INBOX)
+
+
+@pytest.mark.parametrize(
+    ("values", "title"),
+    [
+        (
+            {"state": "failed", "cause": "unreachable", "attempts": 9},
+            "Failed: the cloud could not be reached",
+        ),
+        ({"state": "failed", "code": "ModelArts.4100"}, "Failed: the cloud refused the request"),
+        ({"state": "refused", "cause": "quota"}, "Refused: nothing was sent"),
+        ({"state": "refused", "cause": "quota", "attempts": 2}, "Refused: nothing was created"),
+        ({"state": "not_created", "conflict_at": datetime.now(UTC)}, "It may exist after all"),
+    ],
+)
+def test_the_inbox_says_of_a_creation_what_its_page_says(
+    as_: SignIn, people: People, projects: Projects, values: dict[str, Any], title: str
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, "settled")
+    Creation.objects.filter(pk=creation.pk).update(settled_at=clock.now(), **values)
+    assert f"settled · {title}" in main(as_("ada"), INBOX)
+    assert title in main(as_("ada"), creation.get_absolute_url())
 
 
 def test_access_that_ends_within_a_week_is_said_on_home_and_in_the_inbox(as_: SignIn, people: People) -> None:

@@ -51,7 +51,10 @@ STATUSES = (
 )
 PAIRS = list(product(STATUSES, [*MEANINGS, "New.4711", ""]))
 # Words that claim that the cloud decided against a request.
-CLAIMS = {str(words) for words in CODES.values()} | {"Nothing was created.", "The cloud refused it"}
+CLAIMS = {str(words) for words in CODES.values()} | {
+    "Nothing was created.",
+    "Failed: the cloud refused the request",
+}
 
 
 def error_of(status: int, code: str, request: Request, message: str = "as it came") -> ModelArtsError:

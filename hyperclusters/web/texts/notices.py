@@ -35,7 +35,7 @@ from hyperclusters.statements import SINCE, Build, Slot, non_empty, rows
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.grants import last_day
-from hyperclusters.web.texts.states import KINDS
+from hyperclusters.web.texts.states import KINDS, creation_status
 
 Row = TypeVar("Row")
 SPAN = timedelta(days=14)
@@ -133,13 +133,9 @@ def _outcomes(person: Anyone) -> CreationQuerySet:
 
 
 def _settled_text(creation: Creation) -> str:
-    texts = {
-        State.CREATED: _("%(name)s was created"),
-        State.FAILED: _("%(name)s was not created: the cloud refused it"),
-        State.NOT_CREATED: _("%(name)s was not created"),
-        State.REFUSED: _("%(name)s was not sent to the cloud"),
-    }
-    return texts[State(creation.state)] % {"name": creation.name}
+    if creation.state == State.CREATED and not creation.conflict_at:
+        return _("%(name)s was created") % {"name": creation.name}
+    return f"{creation.name} · {creation_status(creation).title}"
 
 
 def _approvals(person: User, since: datetime) -> Iterator[Notice]:

@@ -28,7 +28,7 @@ from hyperclusters.web.texts.ownership import lock_text
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
-    State.REFUSED: "bad",
+    State.REFUSED: "warn",
     State.QUEUED: "idle",
     State.SENDING: "wait",
     State.UNKNOWN: "wait",
@@ -147,8 +147,10 @@ def _undecided_status(creation: Creation) -> tuple[str, str]:
 def _failed_status(creation: Creation) -> tuple[str, str]:
     because, what_to_do = _cause(creation), refusal_remedy(creation)
     if creation.code or creation.cause.startswith("status_"):
-        return _("The cloud refused it"), join_sentences(because, _("Nothing was created."), what_to_do)
-    title = _("Not created: the cloud could not be reached")
+        return _("Failed: the cloud refused the request"), join_sentences(
+            because, _("Nothing was created."), what_to_do
+        )
+    title = _("Failed: the cloud could not be reached")
     return title, join_sentences(because, attempts_made(creation), what_to_do)
 
 
