@@ -9,8 +9,10 @@ import pytest
 from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.models import Grant
 from hyperclusters.audit import clock
+from hyperclusters.audit.chain import DOCUMENTS
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.raw_rows import NUMBERS
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import heartbeat
 from hyperclusters.clusters.models import Cluster
@@ -68,14 +70,25 @@ def test_g40_a_response_that_is_no_document_ends_no_filter_by_error_code(people:
             assert olga.get(f"/audit/summary/?code={part}").status_code == 200, (part, value)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+# Columns that are read alike are made unreadable together, each in other events.
+ALIKE = {
+    "times": ["at"],
+    "documents": list(DOCUMENTS),
+    "seals": ["canonical", "digest", "key_id"],
+    "numbers": list(NUMBERS),
+    "texts": sorted(HOSTILE.keys() - {"at", "canonical", "digest", "key_id", *DOCUMENTS, *NUMBERS}),
+}
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=ALIKE)
 def test_g40_no_page_of_anybody_ends_in_an_error(
-    name: str,
+    names: list[str],
     paths: dict[str, str],  # noqa: F811
     as_: SignIn,
 ) -> None:
-    seqs = Event.objects.order_by("seq").values_list("seq", flat=True)
-    forge(name, zip(seqs, cycle(HOSTILE[name]), strict=False))
+    seqs = list(Event.objects.order_by("seq").values_list("seq", flat=True))
+    for place, name in enumerate(names):
+        forge(name, zip(seqs[place :: len(names)], cycle(HOSTILE[name]), strict=False))
     for person in ("tom", "olga", "root"):
         browser = as_(person)
         for (method, route), statuses in ACCESS.items():
