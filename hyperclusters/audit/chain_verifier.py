@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, seq_of
 from .findings import ELSEWHERE, IntegrityIssues, IssueKind
-from .loose import Loose, Row, unreadable_part
+from .loose import Loose, Row, ranges, unreadable_part
 
 HOLES_AT_MOST = 10_000  # skipped numbers to remember, in case their events come later
 END = "the record of the chain's end"
@@ -54,9 +54,7 @@ class ChainVerifier:
     _holes: set[int] = field(default_factory=set)
     _number: int = field(init=False)  # of the row before
     _early: tuple[Row, int] | None = None  # with the number of the row before it
-    _early_rows: dict[int, Row] = field(
-        default_factory=dict
-    )  # events that come before their turn, by their numbers
+    _early_rows: dict[int, Row] = field(default_factory=dict)  # before their turn, by their numbers
     _new_numbers: tuple[int, int] | None = None  # events whose numbers nothing else explains
     _closed_gaps: set[int] = field(default_factory=set)  # the last number of each that later rows have closed
     _is_another_history: bool = False
@@ -104,7 +102,7 @@ class ChainVerifier:
             self.position = ChainPosition(furthest, "")
         for text_seq, row in self._early_rows.items():
             self.findings.add(IssueKind.INSERTED, row[0], detail=f"a copy of event {text_seq}")
-        for first, last in _ranges(self._holes):
+        for first, last in ranges(self._holes):
             self.findings.add(
                 IssueKind.DELETED, first, last, NUMBERS_REUSED if last in self._closed_gaps else ""
             )
@@ -216,10 +214,10 @@ class ChainVerifier:
         else:
             self.findings.add(IssueKind.INSERTED, row[0], detail=f"a copy of event {text_seq}")
 
-    def _name_move(self, text_seq: int, row: Row) -> None:
+    def _name_move(self, text_seq: int, row: Row, kind: IssueKind = IssueKind.REORDERED) -> None:
         columns = [name for name in self.differences(row[0], row[3]) if name != "seq"]
         edits = f" with another {', '.join(columns)}" if columns else ""
-        self.findings.add(IssueKind.REORDERED, text_seq, detail=ELSEWHERE.format(row[0]) + edits)
+        self.findings.add(kind, text_seq, detail=ELSEWHERE.format(row[0]) + edits)
 
     def _passed_over(self, first: int, until: int) -> None:
         if until - first > HOLES_AT_MOST - len(self._holes):
@@ -238,13 +236,15 @@ class ChainVerifier:
 
     def _columns(self, row: Row, text_seq: int, before: int, *, is_gap: bool) -> None:
         columns = self.differences(row[0], row[3])
-        if columns != ["seq"]:
-            if columns:
-                self.findings.add(IssueKind.EDITED, text_seq, detail=", ".join(columns))
-        elif self._new_numbers or row[0] != before + 1:
-            self._renumber(text_seq)
-        elif is_gap:  # else the rows before it have moved it, which is reported of them
-            self._closed_gaps.add(text_seq - 1)
+        if columns == ["seq"]:
+            if self._new_numbers or row[0] != before + 1:
+                self._renumber(text_seq)
+            elif is_gap:  # else the rows before it have moved it, which is reported of them
+                self._closed_gaps.add(text_seq - 1)
+        elif columns and row[0] != text_seq:
+            self._name_move(text_seq, row, IssueKind.EDITED)
+        elif columns:
+            self.findings.add(IssueKind.EDITED, text_seq, detail=", ".join(columns))
 
     def _renumber(self, text_seq: int) -> None:
         first, last = self._new_numbers or (text_seq, text_seq)
@@ -266,7 +266,7 @@ class ChainVerifier:
         for first, last, unreadable in self._loose.runs:
             if here := min(last - first + 1, free_numbers):
                 kind = IssueKind.UNREADABLE if unreadable else IssueKind.EDITED
-                self.findings.add(kind, seq + 1, seq + here, unreadable or how)
+                self._name_loose(kind, range(seq + 1, seq + here + 1), first, unreadable or how)
                 seq, free_numbers = seq + here, free_numbers - here
             if first + here <= last:
                 kind = IssueKind.UNREADABLE if unreadable else IssueKind.INSERTED
@@ -275,6 +275,14 @@ class ChainVerifier:
             self.position = ChainPosition(seq, "")
         self._loose.count = 0
         self._loose.runs.clear()
+
+    def _name_loose(self, kind: IssueKind, seqs: range, first: int, detail: str) -> None:
+        """Name these events, whose rows stand from `first` on: elsewhere each by its place, so that its content counts."""
+        if first == seqs[0]:
+            self.findings.add(kind, first, seqs[-1], detail)
+            return
+        for number, seq in enumerate(seqs, start=first):
+            self.findings.add(kind, seq, detail=ELSEWHERE.format(number) + (detail and f", {detail}"))
 
     def _stranger(self) -> str:
         """Say so if the last loose row names none of our keys."""
@@ -289,12 +297,3 @@ class ChainVerifier:
         if previous_digest == seal:
             return "canonical"
         return "digest" if any(digest(key, text) == previous_digest for _, key in self.keys) else "replaced"
-
-
-def _ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Neighbours as ranges."""
-    ranges: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        first = ranges.pop()[0] if ranges and ranges[-1][1] == number - 1 else number
-        ranges.append((first, number))
-    return ranges

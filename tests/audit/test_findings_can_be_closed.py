@@ -356,6 +356,42 @@ def test_g21_an_event_that_was_moved_alarms_again_once_it_is_edited(database: No
     assert verified().findings == (IntegrityIssue(kind, 3, 3, where),)
 
 
+MOVES: dict[str, dict[int, int]] = {  # of five events
+    "swapped": {3: 4, 4: 3},
+    "rotated": {2: 3, 3: 4, 4: 2},
+    "the last two": {4: 5, 5: 4},
+    "behind the end": {5: 8},
+    "both away": {3: 41, 4: 40},
+    "into a gap": {3: 40, 4: 3},
+    "before the start": {3: -5},
+    "all later": {3: 33, 4: 34, 5: 35},
+}
+FORGED = {"reason": ("forged", "forged again"), "canonical": ("x1", "x2"), "digest": ("a" * 64, "b" * 64)}
+
+
+@pytest.mark.parametrize("later", FORGED)
+@pytest.mark.parametrize("first", [None, *FORGED])
+@pytest.mark.parametrize("move", MOVES)
+def test_g21_a_row_that_was_moved_and_edited_alarms_again_at_its_next_edit(
+    database: None, move: str, first: str | None, later: str
+) -> None:
+    places = MOVES[move]
+
+    def edit_row(column: str, value: str) -> None:
+        number = next(iter(places.values()))
+        unguarded(lambda: sql(f"UPDATE audit_event SET {column} = %s WHERE seq = %s", value, number))
+
+    def make() -> None:
+        for seq in places:
+            renumber(seq, -1000 - seq)
+        for seq, number in places.items():
+            renumber(-1000 - seq, number)
+        if first:
+            edit_row(first, FORGED[first][0])
+
+    alarms_again(make, lambda: edit_row(later, FORGED[later][1]))
+
+
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores nothing that is no text")
 @pytest.mark.parametrize("column", ["reason", "canonical"])
 @pytest.mark.parametrize("value", ["x'41{}'", "CAST(x'ff{}' AS text)"])

@@ -116,6 +116,8 @@ def test_findings_of_one_kind_about_no_event_are_one_row(people: People, as_: Si
         ("reason, ip", "Changed: reason, IP address"),
         ("the search has other words for it", "The search index has other words for this event"),
         ("it stands at 9 with another reason", "It now has the number 9. Also changed: reason"),
+        ("it stands at 9, canonical", "It now has the number 9. Changed: sealed text"),
+        ("it stands at 9, replaced", "It now has the number 9. The sealed text and its digest were replaced"),
         (
             "sealed with 'k7', which is none of AUDIT_KEYS",
             "Sealed with the key k7, which is not in AUDIT_KEYS",

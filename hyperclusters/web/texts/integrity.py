@@ -54,6 +54,9 @@ DETAILS: dict[str, str | Promise] = {
     rf"it stands at (?P<number>-?\d+) with another (?P<columns>{NAME}(?:, {NAME})*)": gettext_lazy(
         "It now has the number %(number)s. Also changed: %(columns)s"
     ),
+    r"it stands at (?P<number>-?\d+), (?P<rest>.+)": gettext_lazy(
+        "It now has the number %(number)s. %(rest)s"
+    ),
     "an anchor has seen these events": gettext_lazy("An anchor has recorded these events"),
     "a verification has seen these events": gettext_lazy("A verification has seen these events"),
     "an anchor has seen another event here": gettext_lazy("An anchor has recorded another event here"),
@@ -107,6 +110,8 @@ def _sentence(detail: str) -> str:
             values = match.groupdict()
             if "columns" in values:
                 values["columns"] = _columns(values["columns"])
+            if "rest" in values:
+                values["rest"] = _sentence(values["rest"])
             return str(words) % values
     return detail
 
