@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -96,6 +97,21 @@ def test_g53_a_search_before_archiving_finds_what_list_and_archive_find_together
             url = PAGE + onward[1].replace("&amp;", "&") if onward else ""
         assert found == {seq for seq in expected if seq <= segment.last}
         assert segment.last >= max(expected, default=0) - 1
+
+
+def test_g53_older_pages_of_the_archive_lead_to_its_first_event(
+    files: Path, history: None, as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = all_archived(files)
+    monkeypatch.setattr("hyperclusters.web.audit.archive.search", partial(search, size=3))
+    olga, url, found = as_("olga"), f"{PAGE}?reads=1", list[int]()
+    while url:
+        page = body(olga.get(url))
+        found += sorted(numbers(page), reverse=True)
+        onward = re.search(r'rel="next" href="([^"]+)"', page)
+        url = PAGE + onward[1].replace("&amp;", "&") if onward else ""
+        assert len(found) <= segment.last
+    assert found == list(range(segment.last, 0, -1))
 
 
 def test_g53_the_list_leads_to_the_same_search_in_the_archive(

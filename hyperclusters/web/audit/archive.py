@@ -42,7 +42,7 @@ def search_context(query: AuditQuery, scope: AuditScope, parameters: QueryDict) 
         "days": days(rows(_by_time(page))),
         "page": page,
         "newest": address(parameters) if parameters.get("page") else "",
-        "to_continue": address(parameters, page=page.cursor or ""),
+        "to_continue": address(parameters, page=str(page.cursor or "")),
     }
 
 

@@ -140,7 +140,8 @@ def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
 def _neighbours(request: PageRequest, event: Event) -> tuple[int | None, int | None]:
     """The numbers of the next older and newer event. Of an archived one: in the chain, for who reads everything."""
     if not event.is_archived:
-        return beside(visible_events(request.user), event)
+        older, newer = (max(seq or 0, 0) or None for seq in beside(visible_events(request.user), event))
+        return older, newer  # a row that somebody put before the first event has no page
     if audit_scope(request.user).teams is not None:
         return None, None
     return event.seq - 1 or None, event.seq + 1
