@@ -46,6 +46,8 @@ def inspect(findings: IntegrityIssues, first: int, last: int, earlier: Iterable[
         findings.add(IssueKind.INDEX_EDITED, 0, detail=message)
     try:
         unfound = search.wrong_entries(first, last, MESSAGES)
+        if not search.is_findable():
+            findings.add(IssueKind.INDEX_EDITED, 0, detail="the search does not find what its index has")
     except DatabaseError as error:
         findings.add(IssueKind.INDEX_EDITED, 0, detail=f"the search: {error}")
         return

@@ -414,6 +414,25 @@ def test_g40_a_search_that_hides_or_invents_an_event_is_named(hidden: bool, ledg
         transaction.set_rollback(True)
 
 
+@pytest.mark.skipif(not IS_SQLITE, reason="only SQLite keeps its search in tables")
+def test_g40_a_search_that_finds_no_page_of_its_index_is_named(ledger: None) -> None:
+    for number in range(60):  # an index of one page needs no way to it
+        record(
+            EventType.CREATE_FAILED,
+            Outcome.FAILED,
+            on=Subject("creation", str(number), f"c-{number}"),
+            reason=f"{number:x}" * 50,
+        )
+    with transaction.atomic():
+        mallory.sql("INSERT INTO audit_event_name (audit_event_name) VALUES ('optimize')")  # writes all pages
+        assert not verification.verify_whole().findings
+        mallory.sql("DELETE FROM audit_event_name_idx")
+        (finding,) = verification.verify_whole().findings
+        assert str(finding) == "index edited: the search does not find what its index has"
+        transaction.set_rollback(True)
+    assert not verification.verify_whole().findings
+
+
 @pytest.mark.skipif(not IS_SQLITE, reason="nobody but PostgreSQL's server writes its indexes")
 def test_g40_an_index_that_differs_from_the_events_is_named(ledger: None) -> None:
     """Filled while it was partial, then called whole: a filter by person does not find event 5 any more."""

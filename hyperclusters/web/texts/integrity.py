@@ -73,6 +73,9 @@ DETAILS: dict[str, str | Promise] = {
         "These values can't be read: %(columns)s"
     ),
     "the search has other words for it": gettext_lazy("The search index has other words for this event"),
+    "the search does not find what its index has": gettext_lazy(
+        "The search does not find all that its index holds"
+    ),
     r"index (?P<name>\w+)": gettext_lazy("The index %(name)s does not fit the events"),
     "its number is (?P<number>.*)": gettext_lazy("Its number is %(number)s"),
     "(?P<thing>.+) is missing": gettext_lazy("Missing: %(thing)s"),
