@@ -54,9 +54,8 @@ def integrity_status() -> IntegrityStatus:
     latest = {row.kind: row for row in sealed_rows()}
     duties = ScheduledTask.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
     failures, error = duties.values_list("failures", "error").first() or (0, "")
-    if not latest:
-        return IntegrityStatus("never", failures=failures, error=error)
-    at, seq = max(row.at for row in latest.values()), max(row.seq for row in latest.values())
+    at = max((row.at for row in latest.values()), default=None)
+    seq = max((row.seq for row in latest.values()), default=0)
     whole_at = latest[WHOLE].at if WHOLE in latest else None
     findings = acknowledged = known_findings(latest.values())
     through, current = latest[WHOLE].seq if WHOLE in latest else 0, []
@@ -66,7 +65,7 @@ def integrity_status() -> IntegrityStatus:
         findings = (*findings, *missing_acknowledgements(current, findings, through))
     if findings:
         state = "broken"
-    elif whole_at is None:
+    elif at is None or whole_at is None:
         state = "never"
     else:
         is_overdue = is_whole_overdue(whole_at) or clock.now() - at > NEW_OVERDUE

@@ -658,6 +658,18 @@ def test_g38_a_return_that_a_clock_far_ahead_acknowledged_explains_no_later_anch
     assert verified().state == "broken"
 
 
+def test_g40_an_alarm_stays_while_the_table_of_verifications_is_empty(database: None) -> None:
+    noted(3)
+    edit(2)
+    (finding,) = verified().findings
+    Verification.objects.all().delete()
+    status = integrity.integrity_status()
+    assert (status.state, [str(each) for each in status.findings]) == ("broken", [str(finding)])
+    acknowledged()
+    Verification.objects.all().delete()
+    assert integrity.integrity_status().state == "never"
+
+
 def test_g34_anchors_of_other_hosts_that_saw_the_lost_events_are_explained_too(
     database: None, settings: Any, tmp_path: Path
 ) -> None:
