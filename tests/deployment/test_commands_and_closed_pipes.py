@@ -12,6 +12,8 @@ from django.db import connection
 
 from tests.conftest import People
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

@@ -19,6 +19,8 @@ from tests.conftest import People, events
 from tests.web.badges import badge
 from tests.web.pages import SignIn, body, main, words
 
+pytestmark = pytest.mark.any_database
+
 REVIEW = "/teams/vision/review/"
 
 

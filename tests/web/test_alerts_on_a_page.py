@@ -22,6 +22,8 @@ from tests.conftest import People, events, run_worker
 from tests.web.pages import SignIn, main, words
 from tests.web.test_unreadable_events import forge
 
+pytestmark = pytest.mark.any_database
+
 PAGE = "/audit/alerts/"
 THRESHOLDS: dict[str, Any] = {"denials": 3, "minutes": 5, "late_minutes": 15}
 

@@ -25,6 +25,8 @@ from tests.conftest import Cloud, People, Projects, events, run_worker, submit_c
 from tests.web.badges import badge
 from tests.web.pages import LIVE_MARKUP, PAYLOADS, SignIn, body, holds_markup, main, value_of, words
 
+pytestmark = pytest.mark.any_database
+
 DAY = timedelta(days=1)
 QUEUE = "/audit/review/?show=follow-up"
 

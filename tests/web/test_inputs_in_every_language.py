@@ -23,6 +23,8 @@ from tests.conftest import People, Projects, confirm
 from tests.web.pages import SignIn, body
 from tests.web.test_every_page import ACCESS, paths
 
+pytestmark = pytest.mark.any_database
+
 __all__ = ["paths"]
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 READABLE = {

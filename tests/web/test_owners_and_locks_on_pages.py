@@ -25,6 +25,8 @@ from tests.cli.conftest import Run, run
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import SignIn, body, value_of, words
 
+pytestmark = pytest.mark.any_database
+
 __all__ = ["run"]  # a fixture
 LIST = "/clusters/"
 
@@ -268,7 +270,6 @@ def test_the_danger_zone_stays_closed_when_a_hand_over_is_refused(cluster: Clust
 NULS = {"\0": "", "a\0b": "ab", "\0 x \0": "x"}
 
 
-@pytest.mark.any_database
 @pytest.mark.parametrize("form", ["owner", "lock", "unlock", "delete"])
 @pytest.mark.parametrize("reason", NULS, ids=ascii)
 def test_a_reason_with_nul_is_recorded_without_it(
@@ -286,7 +287,6 @@ def test_a_reason_with_nul_is_recorded_without_it(
     )
 
 
-@pytest.mark.any_database
 @pytest.mark.parametrize("form", ["owner", "lock", "unlock", "delete"])
 def test_nul_in_every_field_is_no_fault_of_ours(form: str, cluster: Cluster, as_: SignIn) -> None:
     fields = ("person", "name", "reason", "back", "override_inside")

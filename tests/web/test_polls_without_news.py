@@ -16,6 +16,8 @@ from hyperclusters.clusters.models import ClusterListing, Creation, Project
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.pages import HTMX, SignIn, body
 
+pytestmark = pytest.mark.any_database
+
 LIST = "/clusters/"
 
 
