@@ -80,9 +80,9 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
     """Send every due mail, one after the other while `may_go_on` allows it. Returns how many were sent."""
     team_admins.record_teams_without_admin()
     candidates = _candidates()
-    found = non_empty(candidates.values())
+    hits = non_empty(candidates.values())
     for sent_field, build in candidates.items():
-        if build in found:
+        if build in hits:
             _address(sent_field, KINDS[sent_field])
     queue_alert_mails()
     count, holder = 0, uuid.uuid4().hex

@@ -113,13 +113,13 @@ def wrong_entries(first: int, last: int, limit: int) -> list[int]:
 def is_findable() -> bool:
     """SQLite: whether a search finds as many events by each trigram as the index has for it. What leads a search to its
     page of the index is stored by itself, and `wrong_entries` reads past it."""
-    found = "SELECT count(*) FROM audit_event_name WHERE audit_event_name MATCH '\"' || replace(term, '\"', '\"\"') || '\"'"
+    hits = "SELECT count(*) FROM audit_event_name WHERE audit_event_name MATCH '\"' || replace(term, '\"', '\"\"') || '\"'"
     with connection.cursor() as cursor:
         try:
             cursor.execute(
                 "CREATE VIRTUAL TABLE temp.audit_terms USING fts5vocab('main', 'audit_event_name', 'row')"
             )
-            cursor.execute(f"SELECT 1 FROM temp.audit_terms WHERE doc <> ({found}) LIMIT 1")  # noqa: S608 -- our own words
+            cursor.execute(f"SELECT 1 FROM temp.audit_terms WHERE doc <> ({hits}) LIMIT 1")  # noqa: S608 -- our own words
             return cursor.fetchone() is None
         finally:
             cursor.execute("DROP TABLE IF EXISTS temp.audit_terms")
