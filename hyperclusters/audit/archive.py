@@ -90,7 +90,8 @@ def _archive(
         still_open, acknowledged_issues = split_findings(with_contents(findings.issues, own_issues), acks)
         is_doubtful = any(each.is_covered(findings.issues) for each in acks)
         if still_open or is_doubtful or verifier.position.seq != last:
-            raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
+            reasons = "; ".join(map(str, still_open)) or f"event {last} is not there as it was sealed"
+            raise NotArchived(f"the ledger does not verify: {reasons}")
         segment = _segment(start, verifier, name, sha256, times)
         manifest = _manifest_of(segment, rollbacks)
         closed_places = {_place(each) for each in acknowledged_issues}
