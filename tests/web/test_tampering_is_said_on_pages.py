@@ -86,7 +86,7 @@ def test_root_is_told_who_must_look_at_tampering_and_nothing_of_it(
 def test_the_page_and_the_row_of_an_edited_event_say_so(edited_seq: int, as_: SignIn) -> None:
     olga, sentence = as_("olga"), "Somebody edited this event in the database"
     page = main(olga.get(f"/audit/{edited_seq}/"))
-    assert f"{sentence} What is stored differs from what was sealed." in page
+    assert f"{sentence} The event's columns differ from its sealed text." in page
     assert sentence not in body(olga.get(f"/audit/{edited_seq + 1}/"))
     assert main(olga.get("/audit/")).count("Edited") == 2  # of the event, and of the newest of its creation
 
@@ -120,8 +120,9 @@ def test_findings_of_one_kind_about_no_event_are_one_row(people: People, as_: Si
             "sealed with 'k7', which is none of AUDIT_KEYS",
             "Sealed with the key k7, which is not in AUDIT_KEYS",
         ),
-        ("trigger t is missing, in audit-1-2.jsonl", "Missing: trigger t (audit-1-2.jsonl)"),
-        ("CHECK constraint failed in audit_event", "CHECK constraint failed in audit_event"),
+        ("trigger t is missing, in audit-1-2.jsonl", "Missing trigger: t (audit-1-2.jsonl)"),
+        ("CHECK constraint failed in audit_event", "A stored value breaks a rule of the table audit_event"),
+        ("wrong # of entries in index x", "wrong # of entries in index x"),
         ("", ""),
     ],
 )

@@ -123,7 +123,7 @@ def _grouped_actions(language: str | None) -> list[tuple[str, Options]]:
         "session": gettext("Signing in"),
         "audit": gettext("Audit"),
     }
-    options = sorted(action_options(language), key=lambda pair: pair[1])
+    options = action_options(language)  # as they happen, which reads alike in every language
     return [
         (word, [pair for pair in options if pair[0].partition(":")[0] == kind])
         for kind, word in headings.items()
