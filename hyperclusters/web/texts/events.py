@@ -184,7 +184,7 @@ QUEUE_PARTS: dict[str, str | Promise] = {
     "new": _("To review"),
     "follow-up": pgettext_lazy("part of the queue", "Follow-up"),
     "outside": _("Created elsewhere"),
-    "open": _("Outcome unknown"),
+    "open": _("No outcome yet"),
 }
 # Words of outcomes that say what was done, where "Done" would say nothing.
 RESULTS: dict[str, str | Promise] = {
