@@ -216,6 +216,20 @@ def test_an_event_of_the_worker_names_the_reason_and_the_source_of_its_request(
     assert "Requested through" not in main(as_("olga").get(request.get_absolute_url()))
 
 
+def test_a_sign_in_says_how_and_empty_texts_are_left_out(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    record(EventType.SIGNED_IN, Outcome.DONE, by=people.ada, after={"by": ["password", "totp", "new"]})
+    text = main(as_("olga").get(events(person_name="ada")[-1].get_absolute_url()))
+    assert "Signed in with Password, Authenticator app, new" in text
+    assert "After" not in text
+    after: dict[str, Any] = {"again_of": "", "limit": "", "state": "queued"}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, by=people.ada, before={"limit": "9"}, after=after)
+    text = main(as_("olga").get(events(person_name="ada")[-1].get_absolute_url()))
+    assert '"limit": ""' in text
+    assert "again_of" not in text
+
+
 def test_an_event_says_whether_verification_has_seen_it(
     people: People, projects: Projects, as_: SignIn
 ) -> None:

@@ -21,7 +21,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import events, values
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.web.audit.event_rows import OPERATIONS
-from hyperclusters.web.texts.events import ORIGINS
+from hyperclusters.web.texts.events import ORIGINS, SIGN_IN_STEPS
 from hyperclusters.web.texts.integrity import COLUMN_WORDS
 
 REQUESTS = {EventType.CREATE_REQUESTED, EventType.DELETE_REQUESTED}
@@ -55,6 +55,20 @@ def request_of(person: User, event: Event) -> Event | None:
     return None
 
 
+def sign_in_steps(event: Event) -> list[str]:
+    """How somebody signed in, in words; empty for other events."""
+    if event.action != EventType.SIGNED_IN or not event.after or event.after.keys() != {"by"}:
+        return []
+    steps = event.after["by"]
+    return [str(SIGN_IN_STEPS.get(str(each), each)) for each in steps] if isinstance(steps, list) else []
+
+
+def state_after(event: Event) -> dict[str, Any]:
+    """The state after, without texts that are empty and have no value before: nobody filled them in."""
+    before, after = event.before or {}, event.after or {}
+    return {name: value for name, value in after.items() if value != "" or name in before}
+
+
 def changes(event: Event, findings: Iterable[IntegrityIssue]) -> list[Change]:
     """Each column of which verification found that it was edited. One statement a column: a value that cannot be read
     hides no other."""
@@ -86,4 +100,4 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return timestamp(value)
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
-    return sanitize(text if len(text) <= LONG else f"{text[:LONG]}…")
+    return str(sanitize(text if len(text) <= LONG else f"{text[:LONG]}…"))

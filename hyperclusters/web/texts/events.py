@@ -201,7 +201,15 @@ SOURCES: dict[str, str | Promise] = {
 }
 
 
-# The same on the page of one event, where the person stands beside it.
+# The steps of signing in, as allauth names them.
+SIGN_IN_STEPS: dict[str, str | Promise] = {
+    "password": _("Password"),
+    "totp": _("Authenticator app"),
+    "recovery_codes": _("Recovery code"),
+    "webauthn": _("Passkey"),
+    "socialaccount": _("Company account"),
+}
+# Sources on the page of one event, where the person stands beside it.
 ORIGINS: dict[str, str | Promise] = SOURCES | {"page": _("Web page"), "worker": _("Worker")}
 
 

@@ -71,7 +71,9 @@ DETAILS: dict[str, str | Promise] = {
     ),
     "the search has other words for it": gettext_lazy("The search index has other words for this event"),
     r"index (?P<name>\w+)": gettext_lazy("The index %(name)s does not fit the events"),
-    r"CHECK constraint failed in (?P<name>\w+)": gettext_lazy("A stored value breaks a rule of the table %(name)s"),
+    r"CHECK constraint failed in (?P<name>\w+)": gettext_lazy(
+        "A stored value breaks a rule of the table %(name)s"
+    ),
     "its number is (?P<number>.*)": gettext_lazy("Its number is %(number)s"),
     r"trigger (?P<name>\w+) is missing": gettext_lazy("Missing trigger: %(name)s"),
     "(?P<thing>.+) is missing": gettext_lazy("Missing: %(thing)s"),
