@@ -33,7 +33,7 @@ class IssueKind(models.TextChoices):
     ARCHIVE_EDITED = "archive edited", _("archive or its record edited")
     ARCHIVE_MISSING = "archive missing", _("archive missing")
     GUARD_CHANGED = "guard changed", _("database protection changed")
-    INDEX_EDITED = "index edited", _("index or search differs from the events")
+    INDEX_EDITED = "index edited", _("index, search or stored value does not fit")
 
 
 # What is said of an event in the ledger, not of its place, an archive or an anchor.

@@ -108,12 +108,12 @@ def test_a_follow_up_without_a_note_loses_no_tick_and_the_note_has_the_focus(
     page = window("olga")
     page.goto("/audit/review/")
     page.get_by_role("checkbox", name="fine").check()
-    page.get_by_role("button", name="Needs follow-up").click()
+    page.get_by_role("button", name="Mark for follow-up").click()
     expect(page.get_by_label("Note")).to_be_focused()
     expect(page.get_by_label("Note")).to_have_accessible_description(re.compile("A follow-up needs a note"))
     expect(page.get_by_role("checkbox", name="fine")).to_be_checked()
     page.get_by_label("Note").fill("which budget?")
-    page.get_by_role("button", name="Needs follow-up").click()
+    page.get_by_role("button", name="Mark for follow-up").click()
     expect(page.get_by_text("1 creation was marked.")).to_be_visible()
     page.get_by_role("button", name="Mark as reviewed").click(trial=True)  # no message lies over it
 
@@ -127,7 +127,7 @@ def test_what_marks_stays_in_sight_however_long_the_queue_is(
     run_worker()
     page = window("olga", viewport={"width": width, "height": 600})
     page.goto("/audit/review/")
-    follow_up = page.get_by_role("button", name="Needs follow-up")
+    follow_up = page.get_by_role("button", name="Mark for follow-up")
     if width > 760:  # on phones the bar covers rows only once there is something to send
         expect(follow_up).to_be_in_viewport(ratio=1)
     page.get_by_role("checkbox", name="Select all on this page").check()

@@ -46,6 +46,7 @@ def watch() -> None:
 def test_an_auditor_sees_the_defaults_and_changes_them(people: People, as_: SignIn) -> None:
     olga = as_("olga")
     assert "olga · olga@example.com" in main(olga.get(PAGE))
+    assert "Nobody gets alerts by mail" in main(olga.get(PAGE))
     assert (AlertSettings.current().denials, recipients()) == (20, [])
     answer = olga.post(PAGE, THRESHOLDS | {"recipients": ["olga"], "reason": "Quiet hours"}, follow=True)
     assert "Alerts saved." in words(answer)
@@ -54,6 +55,7 @@ def test_an_auditor_sees_the_defaults_and_changes_them(people: People, as_: Sign
     assert (event.person_name, event.reason, (event.before or {})["denials"]) == ("olga", "Quiet hours", 20)
     assert (event.after or {})["recipients"] == ["olga"]
     assert "Send a test" in main(olga.get(PAGE))
+    assert "Nobody gets alerts by mail" not in main(olga.get(PAGE))
     assert "Alerts" in main(olga.get("/audit/chain/"))
     assert "Alerts" not in main(as_("tom").get("/audit/chain/"))
 

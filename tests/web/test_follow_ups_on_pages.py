@@ -276,6 +276,7 @@ def test_the_review_lists_what_is_open_overdue_mine_and_closed(
     assert listed("open") == listed("") == listed("nothing") == {"late", "open"}
     assert listed("overdue") == listed("mine") == {"late"}
     assert listed("closed") == {"done"}
+    assert "is-late olga: Why no test run? Overdue Waiting for ada" in main(olga.get(QUEUE))
     assert main(olga.get(QUEUE)).count("Overdue") == 2, "of the list of views, and of the row"
     assert as_("tom").get(QUEUE).status_code == 403
 

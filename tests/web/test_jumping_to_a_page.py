@@ -81,6 +81,13 @@ def test_pages_teams_projects_and_the_audit_are_offered_to_whom_they_are_open(
     assert found(as_, "root", "projects") == {"Projects": "/projects/"}
     project = Project.objects.get(team__slug="vision")
     assert found(as_, "root", project.project_id) == {f"{project.name} Project": f"/projects/{project.pk}/"}
+    assert found(as_, "olga", "export") == {
+        "Export Audit": "/audit/export/",
+        "export In the audit": "/audit/?q=export",
+    }
+    assert "Alerts Audit" in found(as_, "olga", "alert")
+    assert "Alerts Audit" not in found(as_, "tom", "alert")
+    assert found(as_, "ada", "export") == {}
     assert found(as_, "olga", "a&b") == {"a&amp;b In the audit": "/audit/?q=a%26b"}
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from hyperclusters.access.models import Grant, Role
 from hyperclusters.audit import clock, integrity, verification
+from hyperclusters.audit.acknowledgements import acknowledge
 from hyperclusters.audit.findings import IntegrityIssue
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.models import Creation
@@ -86,9 +87,38 @@ def test_root_is_told_who_must_look_at_tampering_and_nothing_of_it(
 def test_the_page_and_the_row_of_an_edited_event_say_so(edited_seq: int, as_: SignIn) -> None:
     olga, sentence = as_("olga"), "Somebody edited this event in the database"
     page = main(olga.get(f"/audit/{edited_seq}/"))
-    assert f"{sentence} What is stored differs from what was sealed." in page
+    assert f"{sentence} The event's columns differ from its sealed text." in page
     assert sentence not in body(olga.get(f"/audit/{edited_seq + 1}/"))
     assert main(olga.get("/audit/")).count("Edited") == 2  # of the event, and of the newest of its creation
+
+
+def test_the_page_of_an_edited_event_has_both_values_and_the_acknowledgement(
+    edited_seq: int, people: People, as_: SignIn
+) -> None:
+    olga = as_("olga")
+    answer = olga.get(f"/audit/{edited_seq}/")
+    assert "Edited values Field Sealed Stored now Reason (empty) another" in main(answer)
+    assert '<div class="notice bad"' in body(answer)
+    assert "Edited values" not in main(olga.get(f"/audit/{edited_seq + 1}/"))
+    acknowledge(integrity.integrity_status().findings, reason="Case 12", person=people.olga)
+    answer = olga.get(f"/audit/{edited_seq}/")
+    assert "Acknowledged by olga: “Case 12”" in main(answer)
+    assert '<div class="notice warn"' in body(answer)
+
+
+def test_a_stored_value_that_cannot_be_read_hides_no_other(creation: Creation, as_: SignIn) -> None:
+    seq = Event.objects.filter(object_id=str(creation.pk)).order_by("seq").values_list("seq", flat=True)[0]
+    edit(seq, reason="another", after="[]", ip="<b>")
+    page = main(as_("olga").get(f"/audit/{seq}/")).partition("Stored now ")[2]
+    assert "(none, or it can't be read)" in page
+    assert "Reason (empty) another" in page
+
+
+def test_home_of_an_auditor_says_how_the_audit_stands(people: People, as_: SignIn) -> None:
+    assert "Not verified yet" in main(as_("olga").get("/"))
+    verification.note(integrity.WHOLE, verification.verify())
+    assert "The audit is intact up to event" in main(as_("olga").get("/"))
+    assert all("The audit is intact" not in main(as_(name).get("/")) for name in ("root", "tom", "ada"))
 
 
 def test_findings_are_sentences_with_links_to_their_events(edited_seq: int, as_: SignIn) -> None:
@@ -106,7 +136,7 @@ def test_findings_of_one_kind_about_no_event_are_one_row(people: People, as_: Si
     assert len(findings) > 2
     page = body(as_("olga").get("/audit/chain/"))
     assert page.count('<span class="state bad">') == len({issue.kind for issue in findings})
-    assert all(issue.detail.removesuffix(" is missing") in page for issue in findings)
+    assert all(issue.detail.removesuffix(" is missing").split()[-1] in page for issue in findings)
     assert f"<h2>{len(findings)} findings</h2>" in page
 
 
@@ -122,8 +152,9 @@ def test_findings_of_one_kind_about_no_event_are_one_row(people: People, as_: Si
             "sealed with 'k7', which is none of AUDIT_KEYS",
             "Sealed with the key k7, which is not in AUDIT_KEYS",
         ),
-        ("trigger t is missing, in audit-1-2.jsonl", "Missing: trigger t (audit-1-2.jsonl)"),
-        ("CHECK constraint failed in audit_event", "CHECK constraint failed in audit_event"),
+        ("trigger t is missing, in audit-1-2.jsonl", "Missing trigger: t (audit-1-2.jsonl)"),
+        ("CHECK constraint failed in audit_event", "A stored value breaks a rule of the table audit_event"),
+        ("wrong # of entries in index x", "wrong # of entries in index x"),
         ("", ""),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from django.db import transaction
 from django.test import Client as Browser
 
+from hyperclusters.audit import integrity, verification
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -200,6 +201,46 @@ def test_an_event_shows_what_was_sent_and_what_came_back(
         assert word in text
     assert creation.get_absolute_url() in body(answer)
     assert "Authorization" not in text
+
+
+def test_an_event_of_the_worker_names_the_reason_and_the_source_of_its_request(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    submit_creation(people.ada, projects.vision, reason="Baseline")
+    run_worker()
+    request, *_others, answer = events(object_kind="creation")
+    text = main(as_("olga").get(answer.get_absolute_url()))
+    assert "Reason of the request Baseline" in text
+    assert "Source Worker, for ada Requested through" in text
+    assert f"event {request.seq}" in text
+    assert "Requested through" not in main(as_("olga").get(request.get_absolute_url()))
+
+
+def test_a_sign_in_says_how_and_empty_texts_are_left_out(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    record(EventType.SIGNED_IN, Outcome.DONE, by=people.ada, after={"by": ["password", "totp", "new"]})
+    text = main(as_("olga").get(events(person_name="ada")[-1].get_absolute_url()))
+    assert "Signed in with Password, Authenticator app, new" in text
+    assert "After" not in text
+    after: dict[str, Any] = {"again_of": "", "limit": "", "state": "queued"}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, by=people.ada, before={"limit": "9"}, after=after)
+    text = main(as_("olga").get(events(person_name="ada")[-1].get_absolute_url()))
+    assert '"limit": ""' in text
+    assert "again_of" not in text
+
+
+def test_an_event_says_whether_verification_has_seen_it(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    submit_creation(people.ada, projects.vision)
+    path, olga = events(object_kind="creation")[0].get_absolute_url(), as_("olga")
+    assert "Verification Not verified yet" in main(olga.get(path))
+    verification.note(integrity.WHOLE, verification.verify())
+    assert "Verification No change found · last checked" in main(olga.get(path))
+    submit_creation(people.ada, projects.vision, "later")
+    later = events(object_kind="creation")[-1]
+    assert "Verification Not verified yet" in main(olga.get(later.get_absolute_url()))
 
 
 def test_an_event_leads_only_to_pages_that_its_reader_may_see(

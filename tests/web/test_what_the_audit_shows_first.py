@@ -69,7 +69,7 @@ def test_people_come_first_and_the_rest_by_a_switch_in_the_address(past: None, a
     assert not {"foreign"} & shown(first)
     assert "read the audit" not in words(first)
     assert {"with-code", "foreign"} <= shown(everything)
-    assert "read the audit: all events · Outcome: Failed" in words(everything)
+    assert "read the audit · Outcome: Failed" in words(everything)
     assert shown(olga.get(f"{LIST}?action=cluster:seen:outside")) == {"foreign"}  # chosen, so wanted
 
 
@@ -164,9 +164,9 @@ def test_every_action_is_a_sentence(people: People) -> None:
 def test_a_visit_has_no_slug_in_its_words() -> None:
     assert (
         what_was_read("list outcome=failed,unknown&range=7d")
-        == "all events · Outcome: Failed, Unknown · Time: Last 7 days"
+        == "the audit · Outcome: Failed, Unknown · Time: Last 7 days"
     )
-    assert what_was_read("review show=new").startswith("review queue")
+    assert what_was_read("review show=new").startswith("the review queue")
 
 
 def test_a_menu_of_several_values_sends_its_boxes_and_its_form_carries_the_rest() -> None:

@@ -15,27 +15,27 @@ from hyperclusters.audit.models import AlertSettings
 class AlertForm(forms.Form):
     """From when on there is an alert, and who gets a mail."""
 
-    denials = forms.IntegerField(
-        label=_("Denials that raise an alert"),
-        min_value=1,
-        max_value=1000,
-        help_text=_("Of one person or one address, within the minutes below."),
-    )
-    minutes = forms.IntegerField(label=_("Within (minutes)"), min_value=1, max_value=60)
-    late_minutes = forms.IntegerField(
-        label=_("Forwarding is late after (minutes)"),
-        min_value=1,
-        max_value=1440,
-        help_text=_("An event that waits longer to reach a webhook or the log raises an alert."),
-    )
     recipients = forms.MultipleChoiceField(
-        label=_("Mails go to"),
+        label=_("Send mails to"),
         widget=forms.CheckboxSelectMultiple,
         required=False,
         error_messages={
             "invalid_choice": _("%(value)s can't get these mails: only auditors with an e-mail address do.")
         },
         help_text=_("Only auditors with an e-mail address. Mails stop when somebody loses the role."),
+    )
+    denials = forms.IntegerField(
+        label=_("Denials that raise an alert"),
+        min_value=1,
+        max_value=1000,
+        help_text=_("Of one person or one address, within the minutes below."),
+    )
+    minutes = forms.IntegerField(label=_("Minutes in which they are counted"), min_value=1, max_value=60)
+    late_minutes = forms.IntegerField(
+        label=_("Minutes after which forwarding is late"),
+        min_value=1,
+        max_value=1440,
+        help_text=_("An event that waits longer to reach a webhook or the log raises an alert."),
     )
     reason = forms.CharField(
         label=_("Reason"), max_length=500, required=False, help_text=_("Kept in the audit.")

@@ -246,8 +246,10 @@ def _address(seq: int) -> str:
 
 
 def what_was_read(name: str) -> str:
-    """A visit as `note_read` names it, in words: "list team=a&range=7d" is "all events · Team: a · Time: Last 7 days"."""
+    """A visit as `note_read` names it, in words: "list team=a&range=7d" is "the audit · Team: a · Time: Last 7 days"."""
     page, _blank, filters = name.partition(" ")
+    if page == "event" and filters.startswith("seq="):
+        return gettext("event %(number)s") % {"number": filters[4:]}
     words = [str(PAGES.get(page, page))]
     for each in filter(None, filters.split("&")):
         key, mark, value = each.partition("=")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
-from hyperclusters.clusters.models import FollowUp
+from hyperclusters.clusters.models import FollowUp, FollowUpEntry
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import PAGE_SIZE
 
@@ -31,4 +31,6 @@ def part_context(request: PageRequest, creations: QuerySet[Any]) -> tuple[dict[s
         for name, (word, part) in parts.items()
     ]
     context = {"views": views, "flagged": creations[:PAGE_SIZE] if state == OPEN else []}
-    return context, parts[state][1]
+    said = FollowUpEntry.objects.filter(follow_up=OuterRef("pk")).exclude(text="").order_by("-pk")
+    last = {"last_text": said.values("text")[:1], "last_author": said.values("author__username")[:1]}
+    return context, parts[state][1].annotate(**{name: Subquery(row) for name, row in last.items()})

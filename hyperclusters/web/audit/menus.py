@@ -70,17 +70,14 @@ def filter_context(query: AuditQuery, scope: AuditScope, parameters: QueryDict) 
 
 
 def views(parameters: QueryDict) -> list[View]:
-    """The views that everybody has."""
-    return [
-        view(parameters, gettext("All activity"), {}),
-        view(parameters, gettext("Failures"), {"outcome": ["failed", "refused", "denied"]}),
-        view(
-            parameters,
-            gettext("Failed or unknown last week"),
-            {"outcome": ["failed", "unknown"], "range": ["last-week"]},
-        ),
-        view(parameters, gettext("Access changes"), {"action": [str(each) for each in ACCESS_CHANGES]}),
-    ]
+    """The views that everybody has. The switch for reads stays as it is."""
+    filters = {
+        gettext("All activity"): {},
+        gettext("Failures"): {"outcome": ["failed", "refused", "denied"]},
+        gettext("Failed or unknown last week"): {"outcome": ["failed", "unknown"], "range": ["last-week"]},
+        gettext("Access changes"): {"action": [str(each) for each in ACCESS_CHANGES]},
+    }
+    return [view(parameters, word, names, keeps=["reads"]) for word, names in filters.items()]
 
 
 def _menus(query: AuditQuery, scope: AuditScope, parameters: QueryDict) -> list[FilterMenu]:
@@ -123,7 +120,7 @@ def _grouped_actions(language: str | None) -> list[tuple[str, Options]]:
         "session": gettext("Signing in"),
         "audit": gettext("Audit"),
     }
-    options = sorted(action_options(language), key=lambda pair: pair[1])
+    options = action_options(language)  # as they happen, which reads alike in every language
     return [
         (word, [pair for pair in options if pair[0].partition(":")[0] == kind])
         for kind, word in headings.items()

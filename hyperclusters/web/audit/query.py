@@ -66,7 +66,9 @@ class AuditForm(forms.Form):
     code = forms.CharField(label=_("Error code"), required=False, max_length=64)
     reason = forms.CharField(label=_("Reason"), required=False, max_length=200)
     ip = forms.CharField(label=_("IP address"), required=False, max_length=45)
-    reads = forms.ChoiceField(label=_("Reads and system"), required=False, choices=[("0", "0"), ("1", "1")])
+    reads = forms.ChoiceField(
+        label=_("Reads and system events"), required=False, choices=[("0", "0"), ("1", "1")]
+    )
     before = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     after = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     upto = forms.IntegerField(required=False, min_value=0, max_value=MOST)

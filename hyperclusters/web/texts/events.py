@@ -76,7 +76,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.PERSON_DEACTIVATED: _("deactivated %(what)s"),
     EventType.PERSON_REACTIVATED: _("reactivated %(what)s"),
     EventType.ACCESS_DENIED: _("tried to open %(what)s"),
-    EventType.AUDIT_READ: _("read the audit: %(what)s"),
+    EventType.AUDIT_READ: _("read %(what)s"),
     EventType.AUDIT_EXPORTED: _("exported the audit as %(what)s"),
     EventType.AUDIT_BROKEN: _("The integrity check found tampering"),
     EventType.AUDIT_MENDED: _("The integrity check finds the audit intact again"),
@@ -171,12 +171,12 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.LIST_SUSPECT: _("The cluster list of %(what)s was suddenly empty"),
 }
 PAGES: dict[str, str | Promise] = {
-    "list": _("all events"),
+    "list": _("the audit"),
     "event": _("one event"),
     "archive": _("archived events"),
-    "review": _("review queue"),
-    "report": _("monthly report"),
-    "api": _("by the API"),
+    "review": _("the review queue"),
+    "report": _("a monthly report"),
+    "api": _("the audit by the API"),
 }
 # What a visit names beside the audit's own filters, and the parts of the review queue.
 READ_FIELDS: dict[str, str | Promise] = {"seq": _("Event"), "month": _("Month"), "show": _("Part")}
@@ -184,12 +184,14 @@ QUEUE_PARTS: dict[str, str | Promise] = {
     "new": _("To review"),
     "follow-up": pgettext_lazy("part of the queue", "Follow-up"),
     "outside": _("Created elsewhere"),
-    "open": _("Outcome unknown"),
+    "open": _("No outcome yet"),
 }
 # Words of outcomes that say what was done, where "Done" would say nothing.
 RESULTS: dict[str, str | Promise] = {
     EventType.CREATE_SUCCEEDED: _("Created"),
     EventType.DELETE_SUCCEEDED: _("Deleted"),
+    EventType.ACCESS_ASKED: _("Requested"),
+    EventType.AUDIT_BROKEN: _("Tampering found"),
 }
 SOURCES: dict[str, str | Promise] = {
     "page": _("Somebody"),
@@ -197,6 +199,18 @@ SOURCES: dict[str, str | Promise] = {
     "worker": _("System"),
     "command": _("Command line"),
 }
+
+
+# The steps of signing in, as allauth names them.
+SIGN_IN_STEPS: dict[str, str | Promise] = {
+    "password": _("Password"),
+    "totp": _("Authenticator app"),
+    "recovery_codes": _("Recovery code"),
+    "webauthn": _("Passkey"),
+    "socialaccount": _("Company account"),
+}
+# Sources on the page of one event, where the person stands beside it.
+ORIGINS: dict[str, str | Promise] = SOURCES | {"page": _("Web page"), "worker": _("Worker")}
 
 
 @cache
@@ -217,7 +231,7 @@ def names_object(action: str, _language: str) -> bool:
 # Words of the ledger's slugs of evidence beside the cloud's causes.
 EVIDENCE: dict[str, str | Promise] = {
     "csrf": _("The form was too old or came from another site."),
-    "repeated": _("Repeated: the event has the count."),
+    "repeated": _("Repetitions, counted as one event."),
     "address_taken": _("The e-mail address belongs to another person."),
     "address_unusable": _(
         "The e-mail address can't be used here. It needs ASCII letters, and the xn-- form of an international domain."

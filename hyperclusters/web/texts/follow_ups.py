@@ -58,7 +58,7 @@ def follow_up_state(follow_up: FollowUp) -> tuple[str, str]:
     if not follow_up.is_open:
         return "idle", _("Closed")
     if follow_up.answered_at:
-        return "warn", _("Answered, waiting for an auditor")
+        return "info", _("Answered, waiting for an auditor")
     return "wait", _("Waiting for %(person)s") % {"person": follow_up.assignee.username}
 
 

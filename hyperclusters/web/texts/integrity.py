@@ -77,7 +77,11 @@ DETAILS: dict[str, str | Promise] = {
         "The search does not find all that its index holds"
     ),
     r"index (?P<name>\w+)": gettext_lazy("The index %(name)s does not fit the events"),
+    r"CHECK constraint failed in (?P<name>\w+)": gettext_lazy(
+        "A stored value breaks a rule of the table %(name)s"
+    ),
     "its number is (?P<number>.*)": gettext_lazy("Its number is %(number)s"),
+    r"trigger (?P<name>\w+) is missing": gettext_lazy("Missing trigger: %(name)s"),
     "(?P<thing>.+) is missing": gettext_lazy("Missing: %(thing)s"),
     "(?P<thing>.+) is not ours": gettext_lazy("Added by somebody else: %(thing)s"),
     "(?P<thing>.+) was changed or switched off": gettext_lazy("Changed or switched off: %(thing)s"),
@@ -135,5 +139,5 @@ def event_notice(findings: Sequence[IntegrityIssue]) -> tuple[str, str] | None:
         )
     return (
         _("Somebody edited this event in the database"),
-        _("What is stored differs from what was sealed. This page shows what was sealed."),
+        _("The event's columns differ from its sealed text. This page shows the sealed text."),
     )

@@ -30,6 +30,14 @@ from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp
 from hyperclusters.web.audit.archive import link_context
 from hyperclusters.web.audit.chart import chart, count
+from hyperclusters.web.audit.event_facts import (
+    acknowledgement_of,
+    changes,
+    origin,
+    request_of,
+    sign_in_steps,
+    state_after,
+)
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read, with_edits
 from hyperclusters.web.audit.menus import filter_context, views
 from hyperclusters.web.audit.periods import exact_moment
@@ -40,7 +48,7 @@ from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragme
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import rate_limit, searches
 from hyperclusters.web.shared.saved_views import saved_views
-from hyperclusters.web.texts.events import SOURCES, evidence_text
+from hyperclusters.web.texts.events import evidence_text
 from hyperclusters.web.texts.integrity import event_notice
 
 
@@ -113,18 +121,27 @@ def _event_page(
 
 def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     older, newer = _neighbours(request, event)
+    status = integrity_status()
+    findings, origin_event = status.findings_of(event.seq), request_of(request.user, event)
+    steps = sign_in_steps(event)
     parts = [
         [(_("Request"), event.request), (_("Response"), event.response)],
-        [(_("Before"), event.before), (_("After"), event.after)],
+        [(_("Before"), event.before), (_("After"), {} if steps else state_after(event))],
     ]
     pairs = [[(label, _pretty(value)) for label, value in pair if value] for pair in parts]
     name = event.object_name
     return {
         "event": event,
         "row": rows([event])[0],
-        "notice": event_notice(integrity_status().findings_of(event.seq)),
+        "notice": event_notice(findings),
+        "changes": [] if event.is_archived else changes(event, findings),
+        "acknowledgement": acknowledgement_of(status, findings),
+        "chain": status,
         "when": exact_moment(event.at),
-        "source": SOURCES.get(event.source, event.source),
+        "source": origin(event),
+        "steps": steps,
+        "origin_event": origin_event,
+        "origin_source": origin(origin_event) if origin_event else "",
         "evidence": evidence_text(event.evidence, get_language() or ""),
         "object_name": what_was_read(name)
         if event.action == EventType.AUDIT_READ

@@ -80,13 +80,15 @@ class Room(NamedTuple):
 @access(get=SIGNED_IN)
 def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is: what waits for them, what they have, what is new."""
-    person, broken_audit = request.user, _broken_audit(request.user)
+    person, audit = request.user, _audit(request.user)
+    broken_audit = audit if audit and audit.state == "broken" else None
     context: dict[str, Any] = {
         "may_view": may(person, Permission.VIEW),
         "ended_grants": ended_grants(person),
         "no_admin": [no_admin_notice(team, person) for team in teams_without_admin_for(person)[:3]],
         "has_grants": bool(active_grants(person)),
         "news": inbox(person, NEWS),
+        "audit": audit if may(person, Permission.REVIEW) and not broken_audit else None,
     }
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
@@ -95,12 +97,10 @@ def home(request: PageRequest) -> HttpResponse:
     return render(request, "pages/home.html", context | _needs(person, broken_audit) | _own(person))
 
 
-def _broken_audit(person: User) -> IntegrityStatus | None:
-    """The state of the audit while it is broken, for auditors and those who run the platform."""
-    if not (may(person, Permission.REVIEW) or may(person, Permission.CONNECT)):
-        return None
-    status = integrity_status()
-    return status if status.state == "broken" else None
+def _audit(person: User) -> IntegrityStatus | None:
+    """The state of the audit, for auditors and those who run the platform."""
+    may_know = may(person, Permission.REVIEW) or may(person, Permission.CONNECT)
+    return integrity_status() if may_know else None
 
 
 def _platform(person: User, broken_audit: IntegrityStatus | None) -> dict[str, Any]:

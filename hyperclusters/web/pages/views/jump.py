@@ -52,6 +52,7 @@ def _fixed_places(request: PageRequest) -> Iterator[Place]:
     for entry in entries(person):
         yield Place(entry.icon, str(entry.label), "", reverse(entry.page))
     yield Place("shield-check", _("Security and sessions"), "", reverse("accounts:security"))
+    yield from _audit_pages(person)
     if may(person, Permission.CREATE):
         yield Place("plus", _("New cluster"), "", reverse("clusters:new"))
     yield Place("key", _("Request access"), _("Action"), reverse("access:mine"))
@@ -59,6 +60,21 @@ def _fixed_places(request: PageRequest) -> Iterator[Place]:
     if may(person, Permission.CONNECT):
         yield Place("cable", _("Connect a project"), _("Action"), reverse("projects:connect"))
     yield from _acts(request)
+
+
+def _audit_pages(person: User) -> Iterator[Place]:
+    """The pages below the audit and the review."""
+    if may(person, Permission.AUDIT):
+        yield Place("shield-check", _("Integrity"), _("Audit"), reverse("audit:chain"))
+        yield Place("download", _("Export"), _("Audit"), reverse("audit:export"))
+        yield Place("archive", _("Archived events"), _("Audit"), reverse("audit:archive"))
+    if may(person, Permission.REVIEW):
+        yield Place("bell", _("Alerts"), _("Audit"), reverse("audit:alerts"))
+        yield Place("send", _("Messages"), _("Audit"), reverse("audit:messages"))
+        yield Place("file-text", _("Monthly reports"), _("Review"), reverse("audit:reports"))
+        follow_ups, outside = ("?show=follow-up", "?show=outside")
+        yield Place("flag", _("Follow-ups"), _("Review"), reverse("audit:review") + follow_ups)
+        yield Place("grid-2x2", _("Created elsewhere"), _("Review"), reverse("audit:review") + outside)
 
 
 def _acts(request: PageRequest) -> Iterator[Place]:
