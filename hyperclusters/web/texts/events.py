@@ -190,6 +190,7 @@ QUEUE_PARTS: dict[str, str | Promise] = {
 RESULTS: dict[str, str | Promise] = {
     EventType.CREATE_SUCCEEDED: _("Created"),
     EventType.DELETE_SUCCEEDED: _("Deleted"),
+    EventType.ACCESS_ASKED: _("Requested"),
 }
 SOURCES: dict[str, str | Promise] = {
     "page": _("Somebody"),
