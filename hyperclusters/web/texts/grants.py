@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 
-from hyperclusters.access.layers import Stage, replaced_by, stages
+from hyperclusters.access.layers import Stage, covering_grant, replaced_by, stages
 from hyperclusters.access.models import AccessRequest, Grant, Role
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
@@ -42,11 +42,14 @@ def approval_text(request: AccessRequest, grants: list[Grant]) -> str:
     """What this person has, and what they have once the request is approved as it is."""
     person, team, role = request.person, request.team, Role(request.role)
     until = None if request.days is None else clock.now() + timedelta(days=request.days)
+    now_text = access_text(person.username, grants)
+    if covering_grant(grants, role, until):  # approving would add nothing
+        return now_text
     old_grants = replaced_by(grants, role, until, keep_higher=True)
     rest = [each for each in grants if each not in old_grants]
     after = access_text(person.username, [*rest, Grant(person=person, team=team, role=role, until=until)])
     return gettext("%(now)s Approved %(length)s: %(after)s") % {
-        "now": access_text(person.username, grants),
+        "now": now_text,
         "length": request.length,
         "after": after,
     }
