@@ -230,10 +230,11 @@ def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
         follow_up = entry.follow_up
         is_theirs = person.pk in {follow_up.assignee_id, follow_up.opened_by_id}
         page = follow_up if is_theirs else follow_up.creation
-        has_the_word = follow_up.is_open and not follow_up.answered_at
-        is_asked = has_the_word and entry.recipient_id == follow_up.assignee_id == person.pk
-        kind = "warn" if is_asked else "info"
+        is_asked = follow_up.is_open and entry.recipient_id == follow_up.assignee_id == person.pk
+        kind = "warn" if is_asked and not follow_up.answered_at else "info"
         words = _quote(Truncator(entry.text).chars(200))
+        if is_asked and follow_up.answered_at:
+            words = _("You answered. An auditor closes it.")
         yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 
 
