@@ -129,7 +129,7 @@ def member_rows(
     """Members of a team as rows, each by their highest grant and all of them."""
     words = {
         "command_line": _("command line"),
-        "last_active": _("Last action here"),
+        "last_active": _("Last action"),
         "never": _("never"),
         "change": _("Change"),
         "signed_in": _("signed in %(time)s"),
