@@ -38,9 +38,10 @@ def access_text(person: str, grants: Iterable[Grant]) -> str:
     return gettext("%(who)s is %(access)s.") % {"who": person, "access": text}
 
 
-def approval_text(request: AccessRequest, grants: list[Grant]) -> str:
+def approval_text(request: AccessRequest) -> str:
     """What this person has, and what they have once the request is approved as it is."""
     person, team, role = request.person, request.team, Role(request.role)
+    grants = list(Grant.objects.active().of(person, team))
     until = None if request.days is None else clock.now() + timedelta(days=request.days)
     now_text = access_text(person.username, grants)
     if covering_grant(grants, role, until):  # approving would add nothing
@@ -75,10 +76,10 @@ def granted_text(event: Event) -> str:
         try:
             return _until_text((role, datetime.fromisoformat(facts["until"]) if facts["until"] else None))
         except (TypeError, ValueError):  # edited in the database
-            return role.label
+            return str(role.label)
     if "days" in facts and (days is None or type(days) is int):
         return f"{role.label} {AccessRequest(days=days).length}"
-    return role.label
+    return str(role.label)
 
 
 def _until_text(stage: Stage) -> str:

@@ -53,8 +53,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "approve": ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve"),
         "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
     }
-    text = approval_text(access_request, list(Grant.objects.active().of(access_request.person, team)))
-    context = {"team": team, "access_request": access_request, "approval_text": text}
+    context = {"team": team, "access_request": access_request, "outlook": approval_text(access_request)}
     page, back = "access/teams/request.html", own_path(request.POST.get("back", ""), team.get_absolute_url())
     answer = forms_page(
         request, forms, lambda form: _decide(request, access_request, form, back), page, context
