@@ -95,7 +95,7 @@ class Scope(models.TextChoices):
     """What a token may be used for, within what its owner may do."""
 
     CLUSTERS_READ = "clusters:read", _("see clusters, creations and projects")
-    CLUSTERS_WRITE = "clusters:write", _("create, withdraw and delete")
+    CLUSTERS_WRITE = "clusters:write", _("create, withdraw and delete clusters")
     AUDIT_READ = "audit:read", _("read and export the audit")
     ACCESS_READ = "access:read", _("see teams, grants and requests")
     ACCESS_WRITE = "access:write", _("grant, revoke and decide requests")

@@ -151,7 +151,7 @@ class History:
         )
         open_review(self.speech, due_on=(self.end - timedelta(days=2)).date(), by=self.people["olga"])
         self._at(9.1)
-        decline(standing_in, by=tom, note="Ada stands in this time")
+        decline(standing_in, by=tom, note="ada covers for me this time")
         self._at(8.6)
         text = "The sweep needs its own network, and its test run was in train-a3-west. Is that enough?"
         answer(by=self.people["ada"], follow_up=self.follow_up, text=text, token=uuid.uuid4())

@@ -25,9 +25,11 @@ from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, 
 from hyperclusters.access.permissions import POLICY, NotPermitted, Permission, Rule, may
 from hyperclusters.access.services import add_person, add_team, end_grant, extend_grant, grant, set_rules
 from hyperclusters.audit import clock
+from hyperclusters.audit.models import Event
 from hyperclusters.clusters.errors import AgainstRules, QuotaReached
 from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.quotas import used_by
+from hyperclusters.web.texts.grants import granted_text
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.faults.concurrency import PATIENCE, Beside
 from tests.web.pages import SignIn, words
@@ -397,9 +399,28 @@ def test_the_latest_changes_of_access_are_changes(people: People, as_: SignIn) -
     as_("vera").get("/teams/vision/rules/")
     as_("vera").get("/teams/vision/who.csv")
     changes = words(as_("tom").get("/teams/vision/?tab=history")).partition("Latest changes of access")[2]
-    assert "Access granted" in changes
+    assert "gave access to ada · Creator with no end date" in changes
     assert "denied" not in changes
     assert "exported" not in changes
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"role": "creator", "until": "2026-12-03T17:00:00+00:00"}, "Creator until 3 Dec 2026"),
+        ({"role": "viewer", "until": ""}, "Viewer with no end date"),
+        ({"role": "admin", "days": 14}, "Admin for 2 weeks"),
+        ({"role": "admin", "days": None}, "Admin with no end date"),
+        ({"role": "admin", "until": "edited"}, "Admin"),
+        ({"role": "admin", "days": "edited"}, "Admin"),
+        ({"role": ["edited"]}, ""),
+        ({"quota": 6}, ""),
+        (["edited"], ""),
+    ],
+)
+def test_a_change_of_access_says_what_was_granted(facts: Any, text: str) -> None:
+    assert granted_text(Event(after=facts)) == text
 
 
 def test_asking_starts_with_no_team_and_says_so(people: People, as_: SignIn) -> None:
@@ -583,7 +604,10 @@ def test_the_story_of_a_newcomer_by_plain_posts(people: People, projects: Projec
     tom.post(f"/teams/vision/grants/{grant.pk}/revoke/", {"reason": "The benchmark runs"})
     answer = nina.get("/clusters/new/")
     assert answer.status_code == 403
-    assert "Your access as Creator in Vision was ended by tom: “The benchmark runs”" in words(answer)
+    assert re.search(
+        r"Your access as Creator in Vision was ended by tom on \d+ \w+ \d{4}: “The benchmark runs”",
+        words(answer),
+    )
     rows = [(event.action, event.reason) for event in events(object_name="nina", team_name="Vision")]
     assert rows == [
         ("access:request:asked", "Porting the speech benchmark"),

@@ -155,7 +155,7 @@ def test_a_platform_admin_decides_about_admins_without_their_use_or_the_evidence
 ) -> None:
     root = as_("root")
     page = main(root.get(REVIEW))
-    assert "Last active" not in page
+    assert "Last action" not in page
     assert f"/review/{review.pk}/" not in body(root.get(REVIEW))
     assert form_of(root).keys() == {"review", "seen", f"g{held(people.tom).pk}"}
     answer = root.post(REVIEW, form_of(root) | {f"g{held(people.tom).pk}": "keep"}, follow=True)

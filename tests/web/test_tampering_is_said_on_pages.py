@@ -76,7 +76,7 @@ def test_root_is_told_who_must_look_at_tampering_and_nothing_of_it(
 ) -> None:
     root = as_("root")
     page = main(root.get("/"))
-    assert f"{WORDS} The audit's verification found changes." in page
+    assert f"{WORDS} The integrity check found changes." in page
     assert "Tell olga now." in page
     assert "Everything is working" not in page
     assert "finding" not in page

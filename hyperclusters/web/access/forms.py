@@ -14,11 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.identifiers import validate_address
 from hyperclusters.access.layers import replaced_by
-from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
+from hyperclusters.access.models import SITE_ROLES, Grant, Role, Team, User
 from hyperclusters.access.rules import Expiry, grantable_in
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
 from hyperclusters.web.shared.fields import DayField
+from hyperclusters.web.texts.grants import last_day
 
 PRESETS = [
     ("today", _("Today")),
@@ -26,13 +27,6 @@ PRESETS = [
     ("30", _("30 days")),
     ("date", _("Date")),
     ("open", _("No end date")),
-]
-LENGTHS = [
-    ("1", _("1 day")),
-    ("7", _("1 week")),
-    ("30", _("30 days")),
-    ("90", _("90 days")),
-    ("", _("No end date")),
 ]
 
 
@@ -46,6 +40,12 @@ class RadioRow(forms.RadioSelect):
     """Radio buttons in one row, as one control."""
 
     is_row = True
+
+
+class LastDayField(DayField):
+    """A day that is asked for only beside the preset "Date"."""
+
+    is_conditional = True
 
 
 class ReasonForm(forms.Form):
@@ -68,8 +68,8 @@ class UntilForm(ReasonForm):
 
     field_order = ["until", "date", "reason"]
 
-    until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=RadioRow)
-    date = DayField(
+    until = forms.ChoiceField(label=_("Access ends"), choices=PRESETS, initial="7", widget=RadioRow)
+    date = LastDayField(
         label=_("Last day"), required=False, help_text=_("Access ends at the end of this day (UTC).")
     )
 
@@ -82,7 +82,18 @@ class UntilForm(ReasonForm):
         self.fields["until"].choices = [  # type: ignore[attr-defined]
             (value, word) for value, word in PRESETS if self._is_offered(value)
         ]
-        self.fields["until"].help_text = self._limit()
+        self.fields["until"].help_text = " ".join(filter(None, (self._days(), self._limit())))
+
+    def _days(self) -> str:
+        """The last day of each preset that counts from now."""
+        choices: list[tuple[str, Any]] = self.fields["until"].choices  # type: ignore[attr-defined]
+        texts = [
+            gettext("%(length)s: %(day)s")
+            % {"length": word, "day": last_day(clock.now() + timedelta(days=int(preset)))}
+            for preset, word in choices
+            if preset.isdigit()
+        ]
+        return gettext("%(days)s (UTC).") % {"days": " · ".join(texts)} if texts else ""
 
     def _limit(self) -> str:
         if self.team is not None and (days := self.team.longest_days):
@@ -126,7 +137,8 @@ class RoleForm(UntilForm):
         super().__init__(*args, **kwargs)
         choices = [(role.value, role.label) for role in roles]
         self.fields["role"].choices = choices  # type: ignore[attr-defined]
-        self.fields["role"].initial = choices[0][0] if len(choices) == 1 else None
+        if len(choices) == 1:  # nothing to choose: the page's title says it
+            self.fields["role"].initial, self.fields["role"].widget = choices[0][0], forms.HiddenInput()
 
     def end(self) -> Expiry:
         """What was chosen; where the grant's end was left alone, that one to the second."""
@@ -217,69 +229,6 @@ class SiteRoleForm(GiveForm):
         if isinstance(who, str):
             raise ValidationError(_("Nobody here has this address."))
         return who
-
-
-class AskForm(forms.Form):
-    """Which team, which role, for how long, why."""
-
-    team = forms.ChoiceField(
-        label=_("Team"),
-        error_messages={
-            "required": _("Choose a team."),
-            "invalid_choice": _("This team does not exist. Choose another one."),
-        },
-    )
-    role = forms.ChoiceField(
-        label=_("Role"),
-        choices=[(role.value, role.label) for role in TEAM_ROLES],
-        initial=Role.CREATOR.value,
-        widget=RadioRow,
-        help_text=ROLES_HELP,
-    )
-    days = forms.TypedChoiceField(
-        label=_("For how long"),
-        choices=LENGTHS,
-        initial="7",
-        required=False,
-        coerce=int,
-        empty_value=None,
-        help_text=_("The time starts when your request is approved."),
-    )
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=500,
-        help_text=_("The people who decide read it."),
-        error_messages={"required": _("Enter a reason. The people who decide read it.")},
-    )
-
-    def __init__(self, *args: Any, teams: list[tuple[Team, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.teams = {team.slug: team for team, _who in teams}
-        self.deciders = {team.slug: who for team, who in teams}
-        choices = [(team.slug, f"{team.name} · {who}") for team, who in teams]
-        self.fields["team"].choices = [("", _("Choose a team")), *choices]  # type: ignore[attr-defined]
-
-    def clean_team(self) -> Team:
-        """The team itself."""
-        return self.teams[self.cleaned_data["team"]]
-
-
-class ApproveForm(forms.Form):
-    """For how long from now on, and a word with it."""
-
-    days = forms.TypedChoiceField(label=_("For how long"), required=False, coerce=int, empty_value=None)
-    note = forms.CharField(
-        label=_("Reason"), max_length=500, required=False, help_text=_("The person reads it.")
-    )
-
-    def __init__(self, *args: Any, days: int | None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        own = str(days) if days is not None else ""
-        choices: list[tuple[str, Any]] = list(LENGTHS)
-        if own not in dict(choices):
-            choices.insert(0, (own, _("%(days)s days") % {"days": own}))
-        self.fields["days"].choices = choices  # type: ignore[attr-defined]
-        self.fields["days"].initial = own
 
 
 class JoinForm(forms.Form):

@@ -117,6 +117,7 @@ def _open_context(request: PageRequest, review: AccessReview, data: QueryDict) -
         "decided": total - len(open_items),
         "late": late.select_related("person", "granted_by")[:PAGE_SIZE],
         "may_decide_any": any(row.may_decide for row in rows),
+        "own_part": sum(row.may_decide for row in rows) if len(rows) == total else None,
         "may_complete": not still_decidable and may(request.user, Permission.GRANT, review.team),
         "may_cancel": may_cancel(request.user, review),
     }

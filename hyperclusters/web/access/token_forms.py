@@ -75,7 +75,7 @@ class TokenForm(forms.Form):
         self.owners = {owner.username: owner for owner in owners}
         self.teams = {team.slug: team for team in teams}
         self.fields["owner"].choices = [(name, name) for name in self.owners]  # type: ignore[attr-defined]
-        every = [("", _("Every team of its owner"))]
+        every = [("", _("All your teams") if len(owners) == 1 else _("All teams of its owner"))]
         single = [(slug, team.name) for slug, team in self.teams.items()]
         self.fields["team"].choices = [*every, *single]  # type: ignore[attr-defined]
         self._offer_scopes()
@@ -115,14 +115,23 @@ class ServiceForm(RoleForm):
     name = forms.CharField(
         label=_("Name"),
         max_length=40,
-        help_text=_("Small letters, digits and hyphens. The team's short name is put before it."),
-        validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Small letters, digits and hyphens."))],
+        validators=[
+            RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Lowercase letters, digits and hyphens."))
+        ],
         widget=forms.TextInput(attrs={"class": "input mono", "autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
         super().__init__(*args, team=team, roles=[Role.VIEWER, Role.CREATOR], **kwargs)
         self.team: Team = team
+        self.fields["name"].help_text = gettext(
+            "Lowercase letters, digits and hyphens. With “nightly” the identity is “%(team)s.nightly”."
+        ) % {"team": team.slug}
+        self.fields["role"].help_text = _(
+            "Viewers see clusters. Creators also create clusters and delete their own."
+        )
+        if self._is_offered("open"):  # a pipeline lasts
+            self.fields["until"].initial = "open"
 
     def clean_name(self) -> str:
         """A name that nobody has."""

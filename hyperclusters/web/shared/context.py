@@ -153,7 +153,7 @@ ENTRIES = (
     Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, (_creations_to_review, _clusters_to_explain), _("to review"), ("audit:messages", "audit:reports")),
     Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, (waiting_for,), _("waiting for you")),
     Entry("access:mine", "key", _("My access")),
-    Entry("people:list", "shield", _("People"), Permission.APPOINT),
+    Entry("people:list", "contact-round", _("People"), Permission.APPOINT),
     Entry("projects:list", "cable", _("Projects"), Permission.CONNECT),
 )  # fmt: skip
 

@@ -21,12 +21,12 @@ from lucide.templatetags.lucide import lucide as draw
 
 from hyperclusters.accounts.models import Scope
 from hyperclusters.clusters.models import Creation, State
-from hyperclusters.web.access.forms import LENGTHS
+from hyperclusters.web.access.request_forms import LENGTHS
 from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.shared.listing import FilterMenu, carried_fields
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
 from hyperclusters.web.texts.grants import day, last_day
-from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text, may_repeat
+from hyperclusters.web.texts.states import KINDS, failure_text, may_repeat
 
 register = template.Library()
 # They stand for the token and the address in markup that is drawn once. They are random: no name can contain them.
@@ -92,12 +92,6 @@ def label(choices: type[Choices], value: str) -> str:
 @cache
 def _labels(choices: type[Choices]) -> dict[str, Any]:
     return dict(choices.choices)
-
-
-@register.filter
-def outcome_kind(outcome: str) -> str:
-    """Which of the five badges an event's outcome wears."""
-    return OUTCOME_KINDS[outcome]
 
 
 @register.filter

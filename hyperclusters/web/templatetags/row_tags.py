@@ -129,9 +129,10 @@ def member_rows(
     """Members of a team as rows, each by their highest grant and all of them."""
     words = {
         "command_line": _("command line"),
-        "last_active": _("Last active"),
+        "last_active": _("Last action"),
         "never": _("never"),
         "change": _("Change"),
+        "signed_in": _("signed in %(time)s"),
     }
     tell = _GRANT | {"url": lambda grant: reverse("teams:grant", args=[team.slug, grant.pk])}
     rows = _macros("access/teams/_member_rows.jinja").rows

@@ -70,7 +70,7 @@ REFUSALS: dict[Cause, Text] = {
 
 ALLOWS: dict[Role, Text] = {
     Role.VIEWER: _("see its clusters and creations"),
-    Role.CREATOR: _("see, create and lock clusters, delete their own, withdraw what is not sent yet"),
+    Role.CREATOR: _("see, create and lock clusters, delete your own, withdraw what is not sent yet"),
     Role.ADMIN: _(
         "all that creators may; give access, decide what needs a person, read the team's audit, "
         "unlock, delete and hand over every cluster"

@@ -8,8 +8,10 @@ from datetime import date, datetime, timedelta
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 
-from hyperclusters.access.layers import Stage, stages
-from hyperclusters.access.models import Grant
+from hyperclusters.access.layers import Stage, covering_grant, replaced_by, stages
+from hyperclusters.access.models import AccessRequest, Grant, Role
+from hyperclusters.audit import clock
+from hyperclusters.audit.models import Event
 
 
 def day(at: date) -> str:
@@ -30,7 +32,28 @@ def access_text(person: str, grants: Iterable[Grant]) -> str:
     parts = [_until_text(after[0]), *map(_then_text, after[1:])]
     if after[-1][1] is not None:
         parts.append(gettext("then no access"))
-    return gettext("%(who)s is %(access)s.") % {"who": person, "access": gettext(", ").join(parts)}
+    text = parts[0]
+    for part in parts[1:]:
+        text = gettext("%(before)s, %(part)s") % {"before": text, "part": part}
+    return gettext("%(who)s is %(access)s.") % {"who": person, "access": text}
+
+
+def approval_text(request: AccessRequest) -> str:
+    """What this person has, and what they have once the request is approved as it is."""
+    person, team, role = request.person, request.team, Role(request.role)
+    grants = list(Grant.objects.active().of(person, team))
+    until = None if request.days is None else clock.now() + timedelta(days=request.days)
+    now_text = access_text(person.username, grants)
+    if covering_grant(grants, role, until):  # approving would add nothing
+        return now_text
+    old_grants = replaced_by(grants, role, until, keep_higher=True)
+    rest = [each for each in grants if each not in old_grants]
+    after = access_text(person.username, [*rest, Grant(person=person, team=team, role=role, until=until)])
+    return gettext("%(now)s Approved %(length)s: %(after)s") % {
+        "now": now_text,
+        "length": request.length,
+        "after": after,
+    }
 
 
 def change_text(role: str, replaced_grants: list[Grant], remaining_grants: list[Grant]) -> str:
@@ -41,6 +64,22 @@ def change_text(role: str, replaced_grants: list[Grant], remaining_grants: list[
     if stays:
         lines.append(gettext("%(roles)s stays") % {"roles": gettext(", ").join(stays)})
     return " · ".join(lines)
+
+
+def granted_text(event: Event) -> str:
+    """Which role an event is about and until when, or for how long: "Viewer until 2 Dec 2026". Empty if it names none."""
+    facts = event.after or event.before
+    if not isinstance(facts, dict) or facts.get("role") not in Role.values:
+        return ""
+    role, days = Role(facts["role"]), facts.get("days")
+    if "until" in facts:
+        try:
+            return _until_text((role, datetime.fromisoformat(facts["until"]) if facts["until"] else None))
+        except (TypeError, ValueError):  # edited in the database
+            return str(role.label)
+    if "days" in facts and (days is None or type(days) is int):
+        return f"{role.label} {AccessRequest(days=days).length}"
+    return str(role.label)
 
 
 def _until_text(stage: Stage) -> str:

@@ -149,7 +149,7 @@ def _approvals(person: User, since: datetime) -> Iterator[Notice]:
             who, why = (each.approval_by or each.requested_by), (each.approval_reason or each.reason)
             if each.approval_at:
                 values = {"person": who.username, "name": each.name}
-                yield Notice(each.approval_at, kind, text % values, why, each.get_absolute_url())
+                yield Notice(each.approval_at, kind, text % values, _quote(why), each.get_absolute_url())
 
 
 def _to_approve(person: Anyone) -> CreationQuerySet:
@@ -178,7 +178,7 @@ def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
         values = {"person": by, "role": each.get_role_display(), "team": each.team.name}
         if each.decided_at:
             kind = "good" if is_approved else "bad"
-            yield Notice(each.decided_at, kind, text % values, each.note, reverse("access:mine"))
+            yield Notice(each.decided_at, kind, text % values, _quote(each.note), reverse("access:mine"))
 
 
 def _decisions(person: Anyone) -> QuerySet[AccessRequest]:
@@ -199,7 +199,7 @@ def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
             "person": event.person_name,
             "name": event.object_name,
         }
-        yield Notice(event.at, "info", text, event.reason, url)
+        yield Notice(event.at, "info", text, _quote(event.reason), url)
 
 
 def _ownership_numbers(person: Anyone) -> QuerySet[Event, int]:
@@ -231,8 +231,10 @@ def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
         is_theirs = person.pk in {follow_up.assignee_id, follow_up.opened_by_id}
         page = follow_up if is_theirs else follow_up.creation
         is_asked = follow_up.is_open and entry.recipient_id == follow_up.assignee_id == person.pk
-        kind = "warn" if is_asked else "info"
-        words = Truncator(entry.text).chars(200)
+        kind = "warn" if is_asked and not follow_up.answered_at else "info"
+        words = _quote(Truncator(entry.text).chars(200))
+        if is_asked and follow_up.answered_at:
+            words = _("You answered. An auditor closes it.")
         yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 
 
@@ -267,7 +269,7 @@ def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
     """Access that ends within a week."""
     for grant in ending_grants(person):
         if (at := _warned_at(grant)) > since:
-            yield Notice(at, "warn", _ending_text(grant), grant.reason, reverse("access:mine"))
+            yield Notice(at, "warn", _ending_text(grant), _quote(grant.reason), reverse("access:mine"))
 
 
 def _warned_at(grant: Grant) -> datetime:
@@ -282,6 +284,11 @@ def ending_grants(person: User) -> list[Grant]:
         grant for grant in grants if grant.until and grant.until <= soon and not is_outlasted(grant, grants)
     ]
     return sorted(near, key=lambda grant: grant.until or soon)
+
+
+def _quote(words: str) -> str:
+    """What a person wrote, in quotation marks; empty stays empty."""
+    return _("“%(reason)s”") % {"reason": words} if words else ""
 
 
 def _ending_text(grant: Grant) -> str:

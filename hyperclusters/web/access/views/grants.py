@@ -15,13 +15,14 @@ from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for
-from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm
+from hyperclusters.web.access.forms import GiveForm, ReasonForm
+from hyperclusters.web.access.request_forms import ApproveForm
 from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import keeps_draft, note_not_taken
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, own_path, posted_data
 from hyperclusters.web.texts.access import access_refusal
-from hyperclusters.web.texts.grants import access_text
+from hyperclusters.web.texts.grants import access_text, approval_text
 
 # Platform admins give the role of admin, and no other.
 GIVERS = on("team", Permission.GRANT, or_anywhere=Permission.APPOINT)
@@ -52,7 +53,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "approve": ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve"),
         "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
     }
-    context = {"team": team, "access_request": access_request}
+    context = {"team": team, "access_request": access_request, "outlook": approval_text(access_request)}
     page, back = "access/teams/request.html", own_path(request.POST.get("back", ""), team.get_absolute_url())
     answer = forms_page(
         request, forms, lambda form: _decide(request, access_request, form, back), page, context

@@ -40,7 +40,7 @@ def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     roles, grants = grantable_roles(request, team), _grants(team, pk)
     is_live = wants_fragment(request) and request.method == "GET"
     form = ChangeForm(request.GET if is_live else posted_data(request), team=team, grants=grants, roles=roles)
-    outcome = _outcome(form) if form.is_bound else {"text": access_text(grants[0].person.username, grants)}
+    outcome = _outcome(form) if form.is_bound else {}
     if is_live:
         return render_page(request, PAGE, "access/teams/_outcome.html", {"outcome": outcome})
     context = {

@@ -20,7 +20,8 @@ from hyperclusters.access.team_admins import SOON
 from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
 from hyperclusters.web.access.form_pages import submit
-from hyperclusters.web.access.forms import AskForm, JoinForm
+from hyperclusters.web.access.forms import JoinForm
+from hyperclusters.web.access.request_forms import AskForm
 from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from hyperclusters.access import deactivation, people, services
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
-from hyperclusters.access.permissions import Permission, teams_where
+from hyperclusters.access.permissions import Permission, may, teams_where
 from hyperclusters.web.access.admin_forms import CorrectForm, TeamForm
 from hyperclusters.web.access.form_pages import form_page
 from hyperclusters.web.access.forms import AddPersonForm, ReasonForm, SiteRoleForm
@@ -26,9 +26,10 @@ from hyperclusters.web.shared.listing import PAGE_SIZE, search_text
 
 APPOINTERS = anywhere(Permission.APPOINT)
 FORM = "access/people/form.html"
+ADMINS_HELP = gettext_lazy("A team's admins add its viewers and creators themselves.")
 ADD_HELP = gettext_lazy(
     "An e-mail address without an account gets an invitation: its link works once, within 7 days, and its owner chooses "
-    "a user name and a password. Platform admins add admins; a team's admins add viewers and creators on its page."
+    "a user name and a password."
 )
 
 
@@ -43,6 +44,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "page": Paginator(everybody, PAGE_SIZE).get_page(request.GET.get("page")),
         "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
         "is_filtered": bool(text),
+        "is_team_admin": may(request.user, Permission.GRANT),
     }
     return render(request, "access/people/list.html", context)
 
@@ -74,7 +76,8 @@ def invite(request: PageRequest) -> HttpResponse:
     teams = {team.slug: team for team in Team.objects.all()}
     choices = [(team.slug, team.name) for team in teams.values()]
     roles = list(TEAM_ROLES) if own else [Role.ADMIN]
-    form = AddPersonForm(posted_data(request), roles=roles, teams=choices)
+    initial = {} if own else {"until": "open"}
+    form = AddPersonForm(posted_data(request), roles=roles, teams=choices, initial=initial)
 
     def act() -> Team:
         team = teams[form.cleaned_data["team"]]
@@ -84,7 +87,8 @@ def invite(request: PageRequest) -> HttpResponse:
             )
         return give_access(request, team, form)
 
-    context = {"title": _("Add person"), "submit": _("Add person"), "help": ADD_HELP}
+    title = _("Add person") if own else _("Add team admin")
+    context = {"title": title, "submit": title, "help": ADD_HELP if own else f"{ADMINS_HELP} {ADD_HELP}"}
     return form_page(request, form, act, FORM, context)
 
 

@@ -29,22 +29,17 @@ from hyperclusters.access.permissions import (
     require,
     roles_for,
     teams_where,
-    visible_events,
     who_can,
 )
 from hyperclusters.access.service_identities import identities_of
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins, teams_without_admin, with_admins
 from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
-from hyperclusters.audit.archive_events import needle, past
-from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.readable import events
-from hyperclusters.audit.segments import archives_since
-from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.clusters.ownership import people_of
 from hyperclusters.clusters.quotas import used_by
+from hyperclusters.web.access.history import history_context
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import draft_for
@@ -53,7 +48,6 @@ from hyperclusters.web.shared.listing import PAGE_SIZE, FilterMenu, chosen_value
 from hyperclusters.web.texts.access import no_admin_notice
 from hyperclusters.web.texts.approvals import approval_rules
 
-CHANGES = 20  # of access on a team's page
 PEOPLE = 200  # offered as owners; others are typed
 MEMBERS, RULES, SERVICES, HISTORY = "members", "rules", "services", "history"
 ABLE = {
@@ -156,7 +150,7 @@ def _part(request: PageRequest, team: Team, tab: str, *, people: int) -> dict[st
     if tab == SERVICES:
         return {"services": _services(team)}
     if tab == HISTORY:
-        return _history(request, team)
+        return history_context(request, team)
     if tab == RULES:
         return {"used": used_by(team), "approvals": approval_rules(team)}
     return _people(request, team, people)
@@ -271,24 +265,6 @@ def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
     """Each service identity with its tokens that are not revoked."""
     active = Prefetch("api_tokens", ApiToken.objects.filter(revoked_at__isnull=True).select_related("team"))
     return [(each, list(each.api_tokens.all())) for each in identities_of(team).prefetch_related(active)]
-
-
-def _history(request: PageRequest, team: Team) -> dict[str, Any]:
-    """The latest changes of access, and where older ones are."""
-    no_changes = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
-    rows = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
-    newest = rows.exclude(action__in=no_changes).order_by("-at", "-seq")[:CHANGES]
-    history = [event for _, event in events(newest) if event]
-    may_read, shortfall = may(request.user, Permission.AUDIT, team), CHANGES - len(history)
-    if not shortfall or not may_read:
-        return {"history": history, "archives": archives_since()[-1:] if shortfall else []}
-
-    def matches(fields: Fields) -> bool:
-        action = fields["action"]
-        return fields["team_id"] == team.pk and action.startswith("access:") and action not in no_changes
-
-    older = past(None, matches, needles=[needle(team_id=team.pk)], size=shortfall)
-    return {"history": [*history, *older.events], "archives": older.unread[-1:]}
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:

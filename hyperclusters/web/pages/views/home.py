@@ -46,16 +46,16 @@ from hyperclusters.notifications.targets import failing_for
 from hyperclusters.statements import NOW, TODAY, Build, count, non_empty, rows
 from hyperclusters.web.audit.views.review import OPEN, sizes
 from hyperclusters.web.clusters.freshness import outage
+from hyperclusters.web.pages.latest import latest_notices
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import number_text
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
-from hyperclusters.web.texts.notices import ending_grants, inbox, open_reviews
+from hyperclusters.web.texts.notices import ending_grants, open_reviews
 
 Row = TypeVar("Row")
 ROWS, MOST_NEEDS = 6, 10  # rows of each table; of each kind of thing that waits
-NEWS = 6  # notices; the inbox has the rest
 MOST_PROJECTS = 10  # of those who run the platform
 
 
@@ -87,14 +87,15 @@ def home(request: PageRequest) -> HttpResponse:
         "ended_grants": ended_grants(person),
         "no_admin": [no_admin_notice(team, person) for team in teams_without_admin_for(person)[:3]],
         "has_grants": bool(active_grants(person)),
-        "news": inbox(person, NEWS),
         "audit": audit if may(person, Permission.REVIEW) and not broken_audit else None,
     }
     if not context["has_grants"]:
         context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
         context |= _platform(person, broken_audit)
-    return render(request, "pages/home.html", context | _needs(person, broken_audit) | _own(person))
+    context |= _needs(person, broken_audit) | _own(person)
+    context["news"] = latest_notices(person, context)
+    return render(request, "pages/home.html", context)
 
 
 def _audit(person: User) -> IntegrityStatus | None:
