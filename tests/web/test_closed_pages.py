@@ -34,6 +34,17 @@ def test_where_no_team_s_admin_can_help_nobody_is_sent_to_one(path: str, people:
 
 
 def test_where_a_team_s_admin_can_help_the_page_leads_to_asking(people: People, as_: SignIn) -> None:
-    text = main(as_("ada").get("/audit/"))
+    text = main(as_("ada").get("/teams/vision/messages/"))
     assert "A team admin can give you access." in text
     assert "Request access" in text
+    assert "sent to the cloud" not in text  # nothing would have been
+
+
+def test_who_may_not_read_the_audit_reads_who_may_and_who_appoints_auditors(
+    people: People, as_: SignIn
+) -> None:
+    text = main(as_("ada").get("/audit/"))
+    assert "Only auditors and team admins can read the audit. A platform admin appoints auditors." in text
+    assert "Who can help: root." in text
+    assert "Request access" not in text
+    assert "Who can help" not in main(as_("root").get("/audit/"))

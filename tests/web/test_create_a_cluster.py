@@ -371,7 +371,7 @@ def test_g17_a_project_whose_calls_are_stopped_refuses_at_once_and_says_why(
     )
     answer = submit(as_("ada"), name="later")
     assert answer.status_code == 422
-    assert "Calls to the cloud are stopped for this project at the moment." in words(answer)
+    assert "Calls to the cloud are paused for this project." in words(answer)
     assert "does not accept the project's access key" in words(answer)
     assert refusals() == ["blocked"]
     assert not Creation.objects.exists()

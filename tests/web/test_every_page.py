@@ -479,7 +479,7 @@ def test_a_page_that_is_not_there_says_so_and_carries_its_id(path: str, as_: Sig
 
 def test_a_denied_page_says_whom_to_ask_and_carries_its_id(as_: SignIn) -> None:
     answer = as_("ada").get("/audit/")
-    assert "A team admin can give you access." in words(answer)
+    assert "Only auditors and team admins can read the audit." in words(answer)
     assert answer["X-Request-Id"] in body(answer)
 
 

@@ -30,7 +30,7 @@ VERDICTS: dict[State, tuple[dict[str, Any], str]] = {
     State.SENDING: ({}, "The request is on its way to the cloud."),
     State.UNKNOWN: ({"cause": "deadline"}, "Don't create it again"),
     State.NEEDS_ATTENTION: ({"cause": "several_candidates"}, "a team admin must choose"),
-    State.FAILED: ({"code": "ModelArts.0106", "evidence": "refused"}, "The cloud's own quota is used up."),
+    State.FAILED: ({"code": "ModelArts.0106", "evidence": "refused"}, "Huawei Cloud's quota is used up."),
     State.NOT_CREATED: ({"evidence": "absent_after_horizon"}, "it was not created"),
     State.CANCELLED: ({}, "It was withdrawn before anything was sent."),
     State.REFUSED: ({"cause": "connect_error", "evidence": "not_sent"}, "Refused: nothing was sent"),
@@ -437,7 +437,7 @@ def test_a_failed_creation_says_its_code_and_why_in_the_list(
     creation = submit_creation(people.ada, projects.vision, "too-many")
     put(creation, State.FAILED, code="ModelArts.0106", cause="status_400")
     text = words(as_("vera").get(LIST))
-    assert "Failed ModelArts.0106 The cloud's own quota is used up. AD ada" in text
+    assert "Failed ModelArts.0106 Huawei Cloud's quota is used up. AD ada" in text
 
 
 UNKNOWN = [

@@ -130,7 +130,7 @@ def test_root_sees_why_it_does_not_work_and_puts_it_right(
     run_worker()
     text = main(root.get(page))
     assert "The cloud does not accept the project's access key" in text
-    assert "Replace the key below." in text
+    assert "Replace the key on this page." in text
     assert "Paused since" in text
     root.post(f"{page}key/", {"access_key": KEY.access_key, "secret_key": KEY.secret_key})
     run_worker()

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Role
 from hyperclusters.clusters.preflight import Preflight
+from hyperclusters.modelarts import is_subnet_id
 from hyperclusters.web.texts.approvals import approval_rule_text
-from hyperclusters.web.texts.refusals import rule_text, subnet_trouble
+from hyperclusters.web.texts.refusals import rule_text
 
 ORDER = ("bad", "warn", "ok")
 
@@ -50,7 +51,7 @@ def checks(ahead: Preflight, values: dict[str, str], broken_fields: list[str], t
 def _name(ahead: Preflight, values: dict[str, str], trouble: str) -> list[Check]:
     name = values.get("name", "")
     if trouble:
-        return [Check("bad", _("Name: %(trouble)s") % {"trouble": trouble})]
+        return [Check("bad", _("The name is invalid"))]
     if ahead.open_creation:
         text = _("A creation of %(name)s is not settled yet") % {"name": name}
         return [Check("bad", text, link=ahead.open_creation)]
@@ -72,8 +73,7 @@ def _name_check(ahead: Preflight, *, is_overridden: bool) -> Check:
 
 
 def _subnet(subnet_id: str) -> list[Check]:
-    trouble = subnet_trouble(subnet_id) if subnet_id else ""
-    return [Check("bad", _("Subnet: %(trouble)s") % {"trouble": trouble})] if trouble else []
+    return [Check("bad", _("The subnet ID is invalid"))] if subnet_id and not is_subnet_id(subnet_id) else []
 
 
 def _rules(ahead: Preflight, broken_fields: list[str]) -> list[Check]:
@@ -134,7 +134,7 @@ def _cloud(ahead: Preflight) -> list[Check]:
     project = ahead.project
     if project.is_blocked():
         text = _("Calls to the cloud are paused for this project")
-        return [Check("bad", text, _("They resume"), project.blocked_until)]
+        return [Check("bad", text, _("New creations are refused. Calls resume"), project.blocked_until)]
     outages = [
         Check("warn", _("%(type)s list unavailable") % {"type": each.type}, _("Last try"), each.failed_at)
         for each in ahead.sources

@@ -40,7 +40,7 @@ def setup_steps() -> list[Step]:
             _("Clusters, projects and access belong to teams."),
             team is not None,
             reverse("people:add_team"),
-            _("Add a team"),
+            _("New team"),
         ),
         Step(
             _("Appoint its admin"),
@@ -78,7 +78,7 @@ def _project_step(team: Team | None) -> Step:
 def _worker_step() -> Step:
     return Step(
         _("Start a worker"),
-        _("It sends requests and reads the cloud's lists. On the server:"),
+        _("A worker sends requests and reads the cloud's lists. On the server:"),
         has_worker_beat(),
         "",
         "",

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.permissions import Permission, may, who_can
-from hyperclusters.clusters.models import Project
+from hyperclusters.clusters.models import Project, State
 from hyperclusters.clusters.retirement import StillInUse, in_use, restore_project, retire_project
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
@@ -49,6 +49,7 @@ def retire(request: PageRequest, pk: int) -> HttpResponse:
             return redirect(project)
     context: dict[str, Any] = {"project": project, "form": form, "obstacle": obstacle}
     if obstacle:
+        context["undecided"] = project.creations.filter(state=State.NEEDS_ATTENTION).count()
         context["may_delete"] = may(request.user, Permission.MANAGE, project.team)
         context["admins"] = sorted(
             {each.person.username for each in who_can(Permission.MANAGE, project.team)}

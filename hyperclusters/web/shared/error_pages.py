@@ -14,7 +14,7 @@ from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import NotPermitted, roles_for
+from hyperclusters.access.permissions import NotPermitted, Permission, roles_for
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
@@ -33,6 +33,7 @@ CODES = {  # of the JSON API
     500: "internal_error",
     503: "busy",
 }
+NOT_SENT = _("Nothing was sent to the cloud.")
 IN_FRAME = {403, 404, 429}  # the database answers, and whoever is signed in goes on to another page
 
 
@@ -64,23 +65,27 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
             on=Subject("page", "", redacted_path(request), team=getattr(exception, "team", None)),
             by=person if isinstance(person, User) else None,
         )
-    if isinstance(exception, NotPermitted) and exception.permission in DENIALS:
-        text = DENIALS[exception.permission]
-    elif isinstance(exception, NotPermitted) and not roles_for(exception.permission):
-        text = _(
-            "You don't have access to this, and no role in a team allows it. Nothing was sent to the cloud."
-        )
-    else:
-        text = _(
-            "You don't have access to this. Nothing was sent to the cloud. A team admin can give you access."
-        )
     return _page(
         request,
         403,
         _("Not permitted"),
-        text,
+        _denial_text(request, exception),
         lambda: _ended_grants(request) | {"helps": who_helps(exception)},
     )
+
+
+def _denial_text(request: HttpRequest, exception: Exception | None) -> Text:
+    """Why it was denied. A page that was only read sent nothing anyway."""
+    permission = exception.permission if isinstance(exception, NotPermitted) else None
+    if permission in DENIALS:
+        return DENIALS[permission]
+    if permission == Permission.AUDIT:
+        text = _("Only auditors and team admins can read the audit. A platform admin appoints auditors.")
+    elif permission and not roles_for(permission):
+        text = _("You don't have access to this, and no role in a team allows it.")
+    else:
+        text = _("You don't have access to this. A team admin can give you access.")
+    return text if request.method in {"GET", "HEAD"} else f"{text} {NOT_SENT}"
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -124,6 +124,8 @@ def who_helps(denial: Exception | None) -> dict[str, str]:
     """
     if isinstance(denial, NotPermitted) and not roles_for(denial.permission):
         return {"names": _names(platform_admins())}
+    if isinstance(denial, NotPermitted) and denial.permission == Permission.AUDIT and denial.team is None:
+        return {"names": _names(platform_admins())}
     if not isinstance(denial, NotPermitted) or denial.team is None:
         return {"names": "", "query": ""}
     people = [grant.person for grant in who_can(Permission.GRANT, denial.team)] or platform_admins()

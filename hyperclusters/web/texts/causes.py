@@ -107,7 +107,7 @@ CAUSES: dict[str, Text] = {
     "team_rules": _("The team's rules do not allow it."),
     "rules_tightened": _("The team's rules no longer allowed it when the request was due."),
     "quota": _("The quota is used up."),
-    "quota_lowered": _("The quota was lowered and used up by others before the request was due."),
+    "quota_lowered": _("The quota had no room left when the request was due."),
     "unreadable_credentials": _(
         "The project's credentials cannot be decrypted with the keys of this installation."
     ),
@@ -147,7 +147,7 @@ CODES: dict[CodeMeaning, Text] = {
     CodeMeaning.GATEWAY: _("The cloud's gateway did not accept the request."),
     CodeMeaning.EXISTS: _("The cloud already has a cluster of this name."),
     CodeMeaning.INVALID: _("The cloud did not accept one of the values."),
-    CodeMeaning.QUOTA: _("The cloud's own quota is used up."),
+    CodeMeaning.QUOTA: _("Huawei Cloud's quota is used up."),
     CodeMeaning.NOT_FOUND: _("The cloud did not find something that the request names."),
 }
 ABOUT_CREATING = {CodeMeaning.EXISTS, CodeMeaning.QUOTA}
@@ -156,7 +156,7 @@ ABOUT_REQUEST = {CodeMeaning.EXISTS, CodeMeaning.INVALID, CodeMeaning.QUOTA, Cod
 # What to do about it, and who can.
 CODE_REMEDIES: dict[CodeMeaning, Text] = {
     CodeMeaning.CREDENTIALS: _(
-        "A platform admin must put the project's credentials right. Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
+        "A platform admin must put the project's credentials right. Calls are paused for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
     ),
     CodeMeaning.CLOCK: _("An operator can set the clock of the worker's machine by a time server."),
     CodeMeaning.DENIED: _("A platform admin can check what the access key is permitted to do."),

@@ -21,8 +21,8 @@ ADVICE: dict[str, Text] = {
         "Set this machine's clock by a time server: requests whose time is more than 15 minutes off are refused."
     ),
     Diagnosis.KEY: _(
-        "Replace the key below. Is the secret the one that belongs to this access key ID, and is the key enabled? "
-        "Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
+        "Replace the key on this page. Is the secret the one that belongs to this access key ID, and is the key enabled? "
+        "Calls are paused for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
     ),
     Diagnosis.DENIED: _(
         "The key is genuine. Does the project ID belong to this region and to the key's account, and is the key "
@@ -46,13 +46,13 @@ ADVICE: dict[str, Text] = {
     Diagnosis.STOPPED: _(
         "This test sent nothing: an earlier call failed, and calls are paused. They resume by themselves."
     ),
-    Diagnosis.NO_KEY: _("Nothing was sent. Replace the key below."),
+    Diagnosis.NO_KEY: _("Nothing was sent. Replace the key on this page."),
 }
-LISTS: dict[str, tuple[Text, Text, Text]] = {  # by list: what it names, read, and without the right to it
-    "HPS": (_("HPS clusters"), _("The key may list HPS clusters."), _("The key lacks the right to list HPS clusters.")),
-    "ECS": (_("ECS clusters"), _("The key may list ECS clusters."), _("The key lacks the right to list ECS clusters.")),
-    "supernodes": (_("Supernodes"), _("The key may list supernodes."), _("The key lacks the right to list supernodes.")),
-    "groups": (_("Groups"), _("The key may list groups of supernodes."), _("The key lacks the right to list groups of supernodes.")),
+LISTS: dict[str, tuple[Text, Text]] = {  # by list: what it names, and without the right to it
+    "HPS": (_("HPS clusters"), _("The key lacks the right to list HPS clusters.")),
+    "ECS": (_("ECS clusters"), _("The key lacks the right to list ECS clusters.")),
+    "supernodes": (_("Supernodes"), _("The key lacks the right to list supernodes.")),
+    "groups": (_("Groups"), _("The key lacks the right to list groups of supernodes.")),
 }  # fmt: skip
 NOT_READ = _("This list was not read.")
 INSIDE_UNKNOWN = _("What is inside HPS clusters stays unknown, and deleting one needs an override.")
@@ -98,15 +98,15 @@ def pause_of(project: Project) -> StatusText | None:
 
 
 def list_lines(test: ConnectionTest) -> list[dict[str, object]]:
-    """A line for each list that a test read or tried to read: kind, name, sentence, count and the cloud's code."""
+    """A line for each list that a test read or tried to read: kind, name, sentence and the cloud's code."""
     return [_list_line(row) for row in test.lists or [] if row["list"] in LISTS]
 
 
 def _list_line(row: dict[str, Any]) -> dict[str, object]:
-    name, may_read, lacks_right = LISTS[row["list"]]
-    line = {"name": name, "count": row.get("count"), "code": row.get("code", "")}
+    name, lacks_right = LISTS[row["list"]]
+    line = {"name": name, "code": row.get("code", "")}
     if row["diagnosis"] == Diagnosis.WELL:
-        return line | {"kind": "good", "text": may_read}
+        return line | {"kind": "good", "text": gettext("%(n)d listed") % {"n": row["count"]}}
     if row["cause"] == "not_read":
         return line | {"kind": "warn", "text": NOT_READ}
     effect = str(INSIDE_UNKNOWN) if row["list"] in {"supernodes", "groups"} else ""

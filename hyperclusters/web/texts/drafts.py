@@ -8,7 +8,7 @@ from hyperclusters.web.texts.causes import Text
 
 NOT_TAKEN: dict[str, Text] = {
     "ended": _(
-        "Nothing was sent, because your session had ended. What you typed is back: check it, and send it again."
+        "Nothing was sent, because your session had ended. What you typed is back: check it and submit the form."
     ),
-    "old": _("This form was too old, so nothing was sent. Check what you typed, and send it again."),
+    "old": _("This form was too old, so nothing was sent. Check what you typed and submit the form."),
 }

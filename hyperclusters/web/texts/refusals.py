@@ -42,21 +42,21 @@ def refusal(error: CreationRefused) -> str:
         return rule_broken(error.team, error.fields[0])
     if isinstance(error, QuotaReached) and error.team:
         return ngettext(
-            "This team may have %(quota)d cluster, and has it. Nothing was sent.",
-            "This team may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
+            "This team has reached its quota of %(quota)d cluster. Nothing was sent: delete one, or ask a platform admin for more.",
+            "This team has reached its quota of %(quota)d clusters. Nothing was sent: delete one, or ask a platform admin for more.",
             error.quota,
         ) % {"quota": error.quota}
     if isinstance(error, QuotaReached):
         return ngettext(
-            "This project may have %(quota)d cluster, and has it. Nothing was sent.",
-            "This project may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
+            "This project has reached its quota of %(quota)d cluster. Nothing was sent: delete one, or ask a platform admin for more.",
+            "This project has reached its quota of %(quota)d clusters. Nothing was sent: delete one, or ask a platform admin for more.",
             error.quota,
         ) % {"quota": error.quota}
     if isinstance(error, Blocked):
         because = cause_of(error.project.blocked_cause, error.project.blocked_code)
-        return _(
-            "Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent."
-        ) % {"because": because}
+        return _("Calls to the cloud are paused for this project. %(because)s Nothing was sent.") % {
+            "because": because
+        }
     if isinstance(error, ClusterLocked | NotInTeam):
         return ownership_refusal(error)
     return approval_refusal(error) if isinstance(error, ApprovalRefused) else str(REFUSALS[type(error)])
@@ -120,9 +120,12 @@ def name_trouble(name: str) -> str:
     alphabet = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
     wrong = [(position, character) for position, character in enumerate(name, 1) if character not in alphabet]
     if wrong:
-        position, character = wrong[0]
-        where = {"position": position, "what": _visible(character), "rest": rest}
-        return _("%(what)s at position %(position)d cannot be in a name. %(rest)s") % where
+        places = {_visible(character): position for position, character in reversed(wrong)}
+        each = [
+            _("%(what)s (position %(position)d)") % {"what": what, "position": places[what]}
+            for what in reversed(places)
+        ]
+        return _("Remove %(characters)s. %(rest)s") % {"characters": ", ".join(each[:3]), "rest": rest}
     if len(name) > 64:
         too_many = len(name) - 64
         length = ngettext(
@@ -138,14 +141,11 @@ def subnet_trouble(subnet_id: str) -> str:
         return _("There is a space or a line break around the subnet ID. Remove it.")
     if subnet_id.lower() != subnet_id:
         return _("A subnet ID has no capital letters.")
-    return _(
-        "This is not a subnet ID of a hyper cluster. It has 32 digits and letters a–f in the form "
-        "8-4-4-4-12, of UUID version 1 to 5."
-    )
+    return _("Enter a subnet ID such as 5e60883c-9b0f-4d5e-8c7a-2f1d6b3a4e90.")
 
 
 def _visible(character: str) -> str:
-    names = {" ": _("A space"), "\n": _("A line break"), "\r": _("A line break"), "\t": _("A tab")}
+    names = {" ": _("the space"), "\n": _("the line break"), "\r": _("the line break"), "\t": _("the tab")}
     if character in names:
         return str(names[character])
     return f"“{character}”" if character.isprintable() else f"U+{ord(character):04X}"

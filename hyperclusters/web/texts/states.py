@@ -124,7 +124,7 @@ def _sending_status(creation: Creation) -> tuple[str, str]:
 
 def _unknown_status(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
-    return _("No clear answer from the cloud. It may exist."), _(
+    return _("No clear answer from the cloud. The cluster may exist."), _(
         "%(because)s Don't create it again: we are looking for it in the cloud's list. You may close this page."
     ) % {"because": because}
 

@@ -138,7 +138,7 @@ def _person(event: Event) -> str:
 
 
 def _absence_text(_event: Event) -> str:
-    return _("In no complete list of the cloud until then, and the request has expired.")
+    return _("No complete list showed it, and the request has expired.")
 
 
 def _attention_text(event: Event) -> str:
@@ -150,7 +150,7 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_REQUESTED: (gettext_lazy("Requested"), "good", _request_text),
     EventType.CREATE_APPROVAL_NEEDED: (gettext_lazy("Waits for approval"), "wait", _attention_text),
     EventType.CREATE_APPROVED: (gettext_lazy("Approved"), "good", _request_text),
-    EventType.CREATE_DECLINED: (gettext_lazy("Declined"), "bad", _request_text),
+    EventType.CREATE_DECLINED: (gettext_lazy("Declined"), "warn", _request_text),
     EventType.CREATE_APPROVAL_REFUSED: (gettext_lazy("Approval refused"), "warn", _person),
     EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending_text),
     EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answer_text),
@@ -158,8 +158,8 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _unclear_text),
     EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn", _cause),
     EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn", _cause),
-    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _refusal_text),
-    EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad", _cause),
+    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "warn", _refusal_text),
+    EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "warn", _cause),
     EventType.CREATE_LOOK_ASKED: (gettext_lazy("Check requested"), "idle", _person),
     EventType.CREATE_SIGHTED: (gettext_lazy("A list shows a possible cluster"), "warn", _found_text),
     EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn", _cause),
