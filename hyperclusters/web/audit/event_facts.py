@@ -33,8 +33,8 @@ class Change(NamedTuple):
     """A column that was edited: its name in words, what was sealed, and what is stored now."""
 
     label: str
-    sealed: str
-    stored: str
+    original: str
+    present: str
 
 
 def origin(event: Event) -> str:
@@ -76,10 +76,10 @@ def changes(event: Event, findings: Iterable[IntegrityIssue]) -> list[Change]:
     names = {name for names in details if set(names) <= {*COLUMNS} for name in names} - NOT_COMPARED
     rows, edits = Event.objects.filter(seq=event.seq), []
     for name in (each for each in COLUMNS if each in names):
-        sealed, stored = getattr(event, name), dict(values(rows, name)).get(event.seq)
-        if sealed != stored:
+        original, present = getattr(event, name), dict(values(rows, name)).get(event.seq)
+        if original != present:
             label = capfirst(str(COLUMN_WORDS.get(name, name)))
-            edits.append(Change(label, _text(sealed), _text(stored)))
+            edits.append(Change(label, _text(original), _text(present)))
     return edits
 
 

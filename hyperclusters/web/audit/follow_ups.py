@@ -31,6 +31,6 @@ def part_context(request: PageRequest, creations: QuerySet[Any]) -> tuple[dict[s
         for name, (word, part) in parts.items()
     ]
     context = {"views": views, "flagged": creations[:PAGE_SIZE] if state == OPEN else []}
-    said = FollowUpEntry.objects.filter(follow_up=OuterRef("pk")).exclude(text="").order_by("-pk")
-    last = {"last_text": said.values("text")[:1], "last_author": said.values("author__username")[:1]}
+    entries = FollowUpEntry.objects.filter(follow_up=OuterRef("pk")).exclude(text="").order_by("-pk")
+    last = {"last_text": entries.values("text")[:1], "last_author": entries.values("author__username")[:1]}
     return context, parts[state][1].annotate(**{name: Subquery(row) for name, row in last.items()})
