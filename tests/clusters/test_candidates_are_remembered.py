@@ -365,3 +365,44 @@ def test_g28_candidates_that_are_listed_count_and_their_creation_not_beside_them
     assert count_used(projects.vision) == 2
     Cluster.objects.update(gone_at=timezone.now())
     assert count_used(projects.vision) == 1, "one that vanished may be its own"
+
+
+# Lists that are read for another creation.
+
+
+@pytest.mark.parametrize("later", ["gone", "renamed"])
+@pytest.mark.parametrize("reader", ["is sent", "is looked for"])
+def test_g41_what_a_list_for_another_creation_showed_is_left_to_a_person(
+    reader: str, later: str, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    if reader == "is looked for":
+        cloud.simulator.fault("lost_request", "create", times=1)
+        other = submit_creation(people.ada, projects.vision, "another")
+        send_what_waits()
+    creation = lost(people, projects, cloud)
+    if reader == "is sent":
+        other = submit_creation(people.ada, projects.vision, "another")
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=2))
+    appears(projects, cloud)
+    make_due(other)
+    run_worker()
+    if later == "gone":
+        vanishes(cloud)
+    else:
+        row = {"id": NEW, "name": "zz-ring-east", "type": "HPS", "network_info": []}
+        body = json.dumps({"hyper_clusters": [row]}).encode()
+        cloud.simulator.fault("garbage", "list", kind="custom", body=body)
+    creation = settled(creation)
+    assert creation.state == State.NEEDS_ATTENTION
+    assert ids(creation) == {NEW}
+
+
+def test_g07_an_answer_with_an_older_id_of_another_project_under_another_name_is_left_to_a_person(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    now = timezone.now()
+    Cluster.objects.create(
+        project=projects.speech, cluster_id=OLD, name="old", type="HPS", found_at=now, seen_at=now
+    )
+    creation = settled(answered(people, projects, cloud, id=OLD, name="q"))
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")

@@ -22,7 +22,7 @@ from hyperclusters.clusters.operations import evidence
 from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, as_undecided, cluster_facts
-from hyperclusters.clusters.operations.sightings import look_up
+from hyperclusters.clusters.operations.sightings import look_up, remember_sought
 from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.modelarts import (
     Answer,
@@ -102,6 +102,7 @@ class CreationEngine(Engine[Creation]):
                 return self.not_listed(operation, error, old_offset)
             failpoint("baseline_listed")
             breaker.record_success(project)
+            remember_sought(operation, items)
             present |= {item.id: item.name for item in items}
         operation.namesakes = [each for each, name in present.items() if name == operation.name]
         if unknown := sorted(set(operation.namesakes) - set(operation.baseline)):
@@ -186,6 +187,7 @@ class CreationEngine(Engine[Creation]):
                 breaker.record_failure(operation.project, error)
                 return None
             breaker.record_success(operation.project)
+            remember_sought(operation, lists[-1].value)
         failpoint("look_listed")
         operation.polls += 1
         exchanges = [answer.exchange for answer in lists]

@@ -204,8 +204,9 @@ def weigh(creation: Creation, sightings: Sightings) -> Resolution | None:
         return None
     if unseen:
         return _for_a_person("id_not_shown" if sightings.unresolved else "vanished", [*certain, *unseen])
-    if alike := _in_other_spelling(creation, items):
-        return _for_a_person("other_spelling", alike)
+    alike = _in_other_spelling(creation, items)
+    if alike or any(is_known(creation, each) for each in creation.reported_ids):
+        return _for_a_person("other_spelling" if alike else "known_id", alike)
     return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+
+from django.db import transaction
 
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker
-from hyperclusters.clusters.models import Creation, Project
+from hyperclusters.clusters.models import Cluster, Creation, Project, State
 from hyperclusters.clusters.operations.evidence import Sightings, is_known, seen_since_click
 from hyperclusters.clusters.operations.resolution import cluster_facts
-from hyperclusters.clusters.operations.transitions import transition
+from hyperclusters.clusters.operations.transitions import StaleState, transition
 from hyperclusters.clusters.upstream import other_type
 from hyperclusters.modelarts import (
     Answer,
@@ -22,6 +25,7 @@ from hyperclusters.modelarts import (
     NotFound,
     Throttled,
     Unavailable,
+    canonical_id,
     proves_absence,
 )
 
@@ -122,3 +126,20 @@ def remember(creation: Creation, item: HyperCluster) -> bool:
     # A new version: a poll that has not seen it reaches no verdict, and no person decides without it.
     transition(creation, creation.state, event, Outcome.NOTED, facts=facts, candidates=candidates)
     return True
+
+
+def remember_sought(reader: Creation, items: Sequence[HyperCluster]) -> None:
+    """Keep what a list that was read for one creation shows of its project's others without an answer: no later list
+    may have it. What our copy has is kept already."""
+    others = reader.project.creations.filter(state=State.UNKNOWN).exclude(pk=reader.pk).with_related()
+    sought = [(creation, item) for creation in others for item in items if is_sought(creation, item)]
+    known_ids = {
+        canonical_id(each)
+        for each in Cluster.objects.with_ids(item.id for _, item in sought).values_list(
+            "cluster_id", flat=True
+        )
+    }
+    for creation, item in sought:
+        if item.id not in known_ids:
+            with transaction.atomic(), suppress(StaleState):
+                remember(creation, item)
