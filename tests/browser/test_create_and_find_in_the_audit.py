@@ -130,7 +130,9 @@ def test_a_lost_answer_is_told_as_unclear_and_then_found_in_the_list(
     expect_state(page, "queued")
     page.evaluate(HERE)
     run_worker()
-    expect(page.get_by_role("heading", name="No clear answer from the cloud. The cluster may exist.")).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="No clear answer from the cloud. The cluster may exist.")
+    ).to_be_visible()
     expect(page.get_by_text("Don't create it again")).to_be_visible()
     start_worker()
     expect_state(page, "created")
