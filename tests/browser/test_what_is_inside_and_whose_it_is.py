@@ -81,6 +81,7 @@ def test_what_is_not_empty_is_deleted_by_nobody_but_an_admin_who_says_why(
     assert deletions(cloud) == 0
 
     tom.goto(delete)
+    tom.locator("#override summary").click()
     tom.locator("#override-name").fill("busy")
     tom.locator("#override-reason").fill("The supernode moves today")
     tom.locator("#override button.danger").click()

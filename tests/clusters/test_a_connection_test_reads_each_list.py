@@ -61,7 +61,7 @@ def test_a_missing_right_is_named_for_its_list(
     assert (test.diagnosis, diagnosis(test).kind) == (Diagnosis.PARTLY, "warn")
     assert [place for place, kind in enumerate(kinds(test)) if kind == "bad"] == [place]
     page = words(confirm(as_("root")).get(projects.vision.get_absolute_url()))
-    for text in ("Connected in part", sentence, "HPS clusters 1 listed", code, "needs an override"):
+    for text in ("Connected in part", sentence, "HPS clusters 0 listed", code, "needs an override"):
         assert text in page
     (event,) = events(action="project:test:ended")
     assert (event.outcome, event.evidence) == ("failed", "partly")

@@ -41,27 +41,27 @@ SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 BAD_NAMES = [
     ("a" * 65, "1 character too long"),
     ("a" * 200, "136 characters too long"),
-    ("ends-in-a-newline\n", "A line break at position 18"),
-    ("with space", "A space at position 5"),
-    (" leading", "A space at position 1"),
-    ("trailing ", "A space at position 9"),
-    ("集群", "“集” at position 1"),
-    ("tab\there", "A tab at position 4"),
-    ("slash/name", "“/” at position 6"),
-    ("<b>", "“<” at position 1"),
-    ("ｆｕｌｌ", "“ｆ” at position 1"),  # letters that fold to ASCII are not ASCII
-    ("zero\u200bwidth", "U+200B at position 5"),
+    ("ends-in-a-newline\n", "the line break (position 18)"),
+    ("with space", "the space (position 5)"),
+    (" leading", "the space (position 1)"),
+    ("trailing ", "the space (position 9)"),
+    ("集群", "“集” (position 1)"),
+    ("tab\there", "the tab (position 4)"),
+    ("slash/name", "“/” (position 6)"),
+    ("<b>", "“<” (position 1)"),
+    ("ｆｕｌｌ", "“ｆ” (position 1)"),  # letters that fold to ASCII are not ASCII
+    ("zero\u200bwidth", "U+200B (position 5)"),
 ]
 ODD_NAMES = [".", "..", "-rf", "--help", "-2", "a" * 64, "_", "A.b-C_9", "null", "0"]
 BAD_SUBNETS = [
     (SUBNET.upper(), "no capital letters"),
-    ("00000000-0000-0000-0000-000000000000", "not a subnet ID"),
-    ("0190b2f4-7c1e-7abc-8def-0123456789ab", "not a subnet ID"),  # UUID version 7
-    ("{" + SUBNET + "}", "not a subnet ID"),
+    ("00000000-0000-0000-0000-000000000000", "Enter a subnet ID such as"),
+    ("0190b2f4-7c1e-7abc-8def-0123456789ab", "Enter a subnet ID such as"),  # UUID version 7
+    ("{" + SUBNET + "}", "Enter a subnet ID such as"),
     (SUBNET + " ", "a space or a line break around"),
     (SUBNET + "\n", "a space or a line break around"),
-    (SUBNET.replace("-", ""), "not a subnet ID"),
-    ("default", "not a subnet ID"),
+    (SUBNET.replace("-", ""), "Enter a subnet ID such as"),
+    ("default", "Enter a subnet ID such as"),
 ]
 
 
@@ -151,7 +151,7 @@ def test_a_bad_name_is_refused_with_what_is_wrong_and_nothing_is_sent(
 def test_an_empty_name_is_refused_and_the_page_says_so(as_: SignIn, projects: Projects, cloud: Cloud) -> None:
     answer = submit(as_("ada"), name="")
     assert answer.status_code == 422
-    assert "Name : This field is required." in words(answer)
+    assert "Name This field is required." in words(answer)
     assert refusals() == ["invalid"]
 
 
@@ -214,7 +214,7 @@ def test_a_name_that_a_live_cluster_has_is_refused_with_a_link_to_it(
     run_worker()
     answer = submit(as_("ada"), name="taken", reason="mine")
     assert answer.status_code == 422
-    assert "A cluster with this name already exists in this project. Nothing was sent" in words(answer)
+    assert "Not sent. Fix this first: Name" in words(answer)
     assert projects.vision.clusters.get().get_absolute_url() in body(answer)
     assert (value_of(answer, "name"), value_of(answer, "reason")) == ("taken", "mine")
     assert refusals() == ["name_taken"]
@@ -356,7 +356,7 @@ def test_a_full_project_refuses_and_says_how_many_it_may_have(
     submit(ada, name="the-one")
     answer = submit(ada, name="one-too-many")
     assert answer.status_code == 422
-    assert "This project may have 1 cluster, and has it. Nothing was sent." in words(answer)
+    assert "This project has reached its quota of 1 cluster. Nothing was sent: delete one" in words(answer)
     assert refusals() == ["quota"]
     assert "1 of 1 clusters used: no room Quota of the project" in words(answer)
 

@@ -140,6 +140,11 @@ def test_a_project_that_cannot_be_retired_yet_says_who_can_help(
     page = main(confirm(as_("root")).get(f"{projects.vision.get_absolute_url()}retire/"))
     assert "1 cluster is in it. Their owners can delete them, or an admin of Vision: tom." in page
     assert "Delete it first" not in page
+    assert "no outcome yet" not in page
+    Creation.objects.update(state="needs_attention", settled_at=None)
+    page = main(confirm(as_("root")).get(f"{projects.vision.get_absolute_url()}retire/"))
+    assert "1 creation needs a decision by an admin of Vision." in page
+    assert "Wait for it" not in page  # it would never end
 
 
 def test_too_many_requests_say_when_to_try_again_in_the_usual_frame(

@@ -642,12 +642,12 @@ def test_the_preview_shows_the_very_bytes_and_only_the_fragment(
 
 
 WAYS = [
-    ({"name": "a b"}, "A space at position 2"),
+    ({"name": "a b"}, "Remove the space (position 2)."),
     ({"name": "ada-hps"}, "Already exists in this project"),
     ({"name": "waiting"}, "A creation of this name is not settled yet"),
     ({"name": "ok", "hyper_cluster_subnet_id": "X"}, "A subnet ID has no capital letters."),
     ({"name": ""}, "Shown once name and subnet are valid: exactly what will be sent."),
-    ({"name": "a\x00b"}, "U+0000 at position 2"),
+    ({"name": "a\x00b"}, "Remove U+0000 (position 2)."),
     ({"name": "ok", "project": "a\x00b"}, "Available (checked"),
     ({"name": "ok", "project": "speech-cn-north-9"}, "You can create in Vision"),
     ({"name": "ok", "type": "<b>"}, "Available (checked"),

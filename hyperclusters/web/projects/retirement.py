@@ -49,7 +49,8 @@ def retire(request: PageRequest, pk: int) -> HttpResponse:
             return redirect(project)
     context: dict[str, Any] = {"project": project, "form": form, "obstacle": obstacle}
     if obstacle:
-        context["undecided"] = project.creations.filter(state=State.NEEDS_ATTENTION).count()
+        undecided = project.creations.filter(state=State.NEEDS_ATTENTION).count()
+        context |= {"undecided": undecided, "open_operations": obstacle.operations - undecided}
         context["may_delete"] = may(request.user, Permission.MANAGE, project.team)
         context["admins"] = sorted(
             {each.person.username for each in who_can(Permission.MANAGE, project.team)}

@@ -75,7 +75,7 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
 def creation_rows(creations: Iterable[Creation], has_project: bool) -> str:
     """These creations as the rows of a table; with the column of the project or without."""
     copy = _("Copy %(what)s %(start)s") % {"what": _("cluster ID"), "start": "%s"}
-    words = {"copy_cluster": copy, "contradicted": _("contradicted")}
+    words = {"copy_cluster": copy, "contradicted": _("contradicted"), "gone": _("Gone")}
     rows = _macros("clusters/creations/_creation_rows.jinja").rows
     markup: str = rows(creations, words, _CREATION, has_project)
     return markup

@@ -125,7 +125,7 @@ def name_trouble(name: str) -> str:
             _("%(what)s (position %(position)d)") % {"what": what, "position": places[what]}
             for what in reversed(places)
         ]
-        return _("Remove %(characters)s. %(rest)s") % {"characters": ", ".join(each[:3]), "rest": rest}
+        return _("Remove %(characters)s.") % {"characters": ", ".join(each[:3])}
     if len(name) > 64:
         too_many = len(name) - 64
         length = ngettext(
