@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import DataError, InterfaceError, OperationalError, close_old_connections
 
 from . import alerts, anchors, archive_checks, clock, denials, integrity, push, structure, verification
 from .chain import HeadLost
 from .models import ChainHead, ScheduledTask
+from .readable import UNREADABLE
 
 log = logging.getLogger(__name__)
 SOON = 5.0  # seconds between two runs of tasks that follow the ledger
@@ -39,7 +40,12 @@ def run_due(may_go_on: MayGoOn = lambda: True) -> None:
     for name, (seconds, do) in _tasks().items():
         if not may_go_on():
             return  # whoever ends this process now would leave the next task to nobody, until its lease lapses
-        if (task := _claim(name, seconds)) is None:
+        try:
+            if (task := _claim(name, seconds)) is None:
+                continue
+        except (DataError, *UNREADABLE):
+            log.exception("the audit's duty %r has a value that cannot be read; it is due now", name)
+            _make_due(name)
             continue
         was_run_after = task.run_after
         renew = ScheduledTask.objects.renewal(task, _lease(name))
@@ -103,6 +109,12 @@ def _claim(name: str, seconds: float) -> ScheduledTask | None:
     return ScheduledTask.objects.filter(clock.due("run_after", longest), name=name).claim(
         uuid.uuid4().hex, length=_lease(name)
     )
+
+
+def _make_due(name: str) -> None:
+    """Somebody stored what is no time: the task is free and due now, and delays no other."""
+    row = ScheduledTask.objects.filter(name=name)
+    row.update(run_after=clock.now(), lease_holder="", lease_expires_at=None)
 
 
 def _lease(name: str) -> timedelta | None:

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from hyperclusters.audit import anchors, integrity, structure, tasks, verification
+from hyperclusters.audit import anchors, clock, integrity, structure, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
 from hyperclusters.audit.chain_verifier import END, ChainPosition
 from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Event
+from hyperclusters.audit.models import Event, ScheduledTask
 from hyperclusters.audit.raw_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.search import sqlite_words
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -333,6 +333,28 @@ def test_g40_a_scheduled_verification_keeps_the_finding_and_the_pill_says_broken
     ] == [5]
     with pytest.raises(CommandError, match="edited: event 5"):
         call_command("verify_audit", stdout=StringIO())
+
+
+@pytest.mark.parametrize("name", ["verify whole", "alerts", "denials"])
+@pytest.mark.parametrize(
+    "value",
+    ["'abc'", "x'ff00'", "CAST(x'ff' AS TEXT)", "'99999-01-01'"]
+    if IS_SQLITE
+    else ["'infinity'", "'-infinity'", "'0044-03-15 BC'", "'99999-01-01'"],
+)
+@pytest.mark.parametrize("column", ["due_at", "held_until"])
+def test_g38_a_task_whose_time_is_none_is_due_and_delays_no_other(
+    ledger: None, name: str, value: str, column: str
+) -> None:
+    tasks.run_due()
+    mallory.sql(f"UPDATE audit_duty SET {column} = {value} WHERE name = %s", name)
+    at = clock.now()
+    ScheduledTask.objects.exclude(name=name).update(run_after=at)
+    tasks.run_due()
+    assert not ScheduledTask.objects.exclude(name=name).filter(run_after=at).exists()
+    ScheduledTask.objects.filter(name=name).update(run_after=at)
+    tasks.run_due()
+    assert ScheduledTask.objects.get(name=name).run_after > at
 
 
 def test_g40_a_record_of_the_end_that_is_gone_is_kept_as_a_finding(ledger: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.services import extend_grant, grant, set_rules
+from hyperclusters.web.texts.grants import last_day
 from tests.conftest import People
 from tests.web.pages import HTMX, SignIn, body, main, words
 
@@ -135,8 +137,8 @@ def test_a_platform_admin_is_offered_only_what_they_may_change(people: People, a
     assert f"/grants/{admin.pk}/revoke/" in page
     assert "?all=1" not in page
     assert f"/grants/{viewer.pk}/revoke/" not in page
-    assert "never in this team" not in page  # of the audit, which is not theirs to read
-    assert "never in this team" in body(as_("tom").get(f"/teams/vision/grants/{admin.pk}/"))
+    assert "<dt>Last action</dt>" not in page  # of the audit, which is not theirs to read
+    assert "<dt>Last action</dt><dd>never</dd>" in body(as_("tom").get(f"/teams/vision/grants/{admin.pk}/"))
 
 
 def test_giving_access_never_takes_any_away(people: People, as_: SignIn) -> None:
@@ -241,3 +243,39 @@ def test_a_platform_admin_adds_a_person_to_a_team(people: People, as_: SignIn) -
     assert "Only an admin of Speech can add others than admins." in words(answer)
     assert root.post("/people/invite/", viewer | {"team": "vision"}).status_code == 302
     assert as_("tom").get("/people/invite/").status_code == 403
+
+
+def test_who_can_only_add_admins_is_asked_for_no_role(people: People, as_: SignIn) -> None:
+    page = body(as_("root").get("/people/invite/"))
+    assert "<h1>Add team admin</h1>" in page
+    assert re.search(r'<input type="hidden" name="role" value="admin"', page)
+    assert 'type="radio" name="role"' not in page
+    assert 'type="radio" name="role"' in body(as_("tom").get("/teams/vision/give/"))
+    grant(person=people.root, role=Role.ADMIN, team=people.vision, reason="also leads")
+    page = body(as_("root").get("/people/invite/"))
+    assert "<h1>Add person</h1>" in page
+    assert 'type="radio" name="role"' in page
+
+
+def test_a_request_says_what_the_person_has_and_gets(people: People, as_: SignIn) -> None:
+    tom, request = (
+        as_("tom"),
+        access_requests.ask(person=people.vera, team=people.vision, role=Role.CREATOR, days=7, reason="x"),
+    )
+    path = f"/teams/vision/requests/{request.pk}/"
+    day = last_day(timezone.now() + timedelta(days=7))
+    after = f"Approved for 1 week: vera is Creator until {day}, then Viewer again."
+    assert f"vera is Viewer with no end date. {after}" in words(tom.get(path))
+    grant(person=people.vera, role=Role.CREATOR, team=people.vision, reason="given meanwhile")
+    page = words(tom.get(path))
+    assert "vera is Creator with no end date." in page
+    assert "Approved for" not in page
+
+
+def test_a_service_identity_lasts_unless_the_team_asks_for_an_end(people: People, as_: SignIn) -> None:
+    path, tom = "/teams/vision/services/new/", as_("tom")
+    last = r'name="until" value="open"[^>]* checked'
+    assert "“vision.nightly”" in words(tom.get(path))
+    assert re.search(last, body(tom.get(path)))
+    set_rules(people.vision, by=people.tom, longest_days=90)
+    assert re.search(r'name="until" value="7"[^>]* checked', body(tom.get(path)))

@@ -99,6 +99,18 @@ def test_a_follow_up_goes_from_the_question_over_answers_to_its_end(
     assert Review.objects.get().judgement == "reviewed"
 
 
+def test_the_inbox_says_of_an_answered_question_that_nothing_is_left_to_do(
+    follow_up: FollowUp, people: People, as_: SignIn
+) -> None:
+    ada = as_("ada")
+    assert "“Why no test run?”" in main(ada.get("/inbox/"))
+    assert main(ada.get("/")).count("olga asks you about train-1") == 1, "once, where it is answered"
+    answer(follow_up=follow_up, by=people.ada, text="It was urgent", token=uuid.uuid4())
+    page = main(ada.get("/inbox/"))
+    assert "You answered. An auditor closes it." in page
+    assert "Why no test run?" not in page
+
+
 def test_a_double_click_and_a_form_sent_again_are_one_row(creation: Creation, as_: SignIn) -> None:
     olga, ada = as_("olga"), as_("ada")
     token = str(uuid.uuid4())
@@ -391,7 +403,7 @@ def test_g25_who_is_no_auditor_any_more_reads_no_answers_in_the_inbox(
     follow_up: FollowUp, people: People
 ) -> None:
     answer(by=people.ada, follow_up=follow_up, text="confidential", token=uuid.uuid4())
-    assert [each.detail for each in notices.inbox(people.olga)] == ["confidential"]
+    assert [each.detail for each in notices.inbox(people.olga)] == ["“confidential”"]
     grant(person=people.olga, role=Role.VIEWER, team=people.vision, reason="stays")
     end_grant(Grant.objects.get(person=people.olga, role=Role.AUDITOR), reason="moves on")
     assert (notices.inbox(people.olga), badge(people.olga)) == ([], 0)

@@ -14,15 +14,20 @@ import pytest
 from django.core.management import call_command
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.dateformat import format as date_format
 
 from hyperclusters.access import exports
+from hyperclusters.access.access_reviews import open_review
+from hyperclusters.access.models import Grant
 from hyperclusters.access.permissions import audit_scope
 from hyperclusters.audit import archive, clock
 from hyperclusters.audit.archive_checks import run_due
 from hyperclusters.audit.archive_events import search
 from hyperclusters.audit.archive_files import open_file
 from hyperclusters.audit.chain import KeyMissing, seq_of
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event, Segment, SegmentCheck
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.audit.query import parse_query
 from tests.audit.tampering import sql, unguarded
 from tests.conftest import People, Projects, events, run_worker, submit_creation
@@ -112,6 +117,23 @@ def test_g53_older_pages_of_the_archive_lead_to_its_first_event(
         url = PAGE + onward[1].replace("&amp;", "&") if onward else ""
         assert len(found) <= segment.last
     assert found == list(range(segment.last, 0, -1))
+
+
+def test_g53_nobody_is_called_inactive_whose_events_may_be_archived(
+    files: Path, history: None, people: People, as_: SignIn
+) -> None:
+    held = Grant.objects.get(person=people.ada, team=people.vision)
+    open_review(people.vision, due_on=clock.today(), by=people.tom)
+    day = all_archived(files).last_at
+    assert day
+    tom = as_("tom")
+    record(EventType.SIGNED_IN, Outcome.DONE, by=people.tom)
+    for page in ("/teams/vision/", "/teams/vision/review/", f"/teams/vision/grants/{held.pk}/"):
+        text = main(tom.get(page))
+        assert f"none since {date_format(day, 'j M Y')}" in text
+        assert not re.search(
+            r"\bnever\b(?! signed in)", text.partition("Last action")[2].partition("Last signed in")[0]
+        )
 
 
 def test_g53_the_list_leads_to_the_same_search_in_the_archive(

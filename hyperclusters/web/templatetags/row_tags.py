@@ -21,7 +21,7 @@ from hyperclusters.web.audit.event_rows import Day, Row
 from hyperclusters.web.clusters.cluster_rows import ClusterRow
 from hyperclusters.web.shared.humanize import when
 from hyperclusters.web.templatetags.hyperclusters_tags import exact, label, state_kind, state_word
-from hyperclusters.web.texts.grants import day, last_day
+from hyperclusters.web.texts.grants import day, last_day, no_action_text
 from hyperclusters.web.texts.states import failure_text
 
 register = template.Library()
@@ -130,7 +130,7 @@ def member_rows(
     words = {
         "command_line": _("command line"),
         "last_active": _("Last action"),
-        "never": _("never"),
+        "never": no_action_text(),
         "change": _("Change"),
         "signed_in": _("signed in %(time)s"),
     }
@@ -138,6 +138,12 @@ def member_rows(
     rows = _macros("access/teams/_member_rows.jinja").rows
     markup: str = rows(members, soon, words, tell, shows_activity, may_grant, may_appoint)
     return markup
+
+
+@register.simple_tag
+def no_action() -> str:
+    """See `no_action_text`."""
+    return no_action_text()
 
 
 @register.simple_tag

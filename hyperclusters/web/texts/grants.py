@@ -12,6 +12,7 @@ from hyperclusters.access.layers import Stage, covering_grant, replaced_by, stag
 from hyperclusters.access.models import AccessRequest, Grant, Role
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.segments import archived_until
 
 
 def day(at: date) -> str:
@@ -94,3 +95,10 @@ def _then_text(stage: Stage) -> str:
     if until is None:
         return gettext("then %(role)s again") % {"role": role.label}
     return gettext("then %(role)s until %(day)s") % {"role": role.label, "day": last_day(until)}
+
+
+def no_action_text() -> str:
+    """What is said where the ledger has no event of a person: archived events are not looked through."""
+    if at := archived_until(None, None):
+        return gettext("none since %(day)s") % {"day": day(at)}
+    return gettext("never")
