@@ -209,6 +209,7 @@ def test_an_event_of_the_worker_names_the_reason_and_the_source_of_its_request(
     submit_creation(people.ada, projects.vision, reason="Baseline")
     run_worker()
     request, *_others, answer = events(object_kind="creation")
+    assert "Created “Baseline”" in main(as_("olga").get(LIST))
     text = main(as_("olga").get(answer.get_absolute_url()))
     assert "Reason of the request Baseline" in text
     assert "Source Worker, for ada Requested through" in text

@@ -20,11 +20,10 @@ from hyperclusters.audit.ledger import sanitize
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import events, values
 from hyperclusters.audit.vocabulary import EventType
-from hyperclusters.web.audit.event_rows import OPERATIONS
+from hyperclusters.web.audit.event_rows import OPERATIONS, REQUESTS
 from hyperclusters.web.texts.events import ORIGINS, SIGN_IN_STEPS
 from hyperclusters.web.texts.integrity import COLUMN_WORDS
 
-REQUESTS = {EventType.CREATE_REQUESTED, EventType.DELETE_REQUESTED}
 LONG = 1000  # characters of a value that the page shows
 NOT_COMPARED = {"seq", "canonical", "digest"}  # a readable event comes from these
 

@@ -40,6 +40,8 @@ OPERATIONS = {
     "creation",
     "deletion",
 }  # kinds of objects whose events belong together, whichever request they are of
+REQUESTS = {EventType.CREATE_REQUESTED, EventType.DELETE_REQUESTED}
+SUCCESSES = {EventType.CREATE_SUCCEEDED, EventType.DELETE_SUCCEEDED}
 NAMES = 3  # of people that a row shows
 LONG = 160  # characters of a message that a row shows
 
@@ -143,7 +145,8 @@ def with_edits(page: Iterable[Row], status: IntegrityStatus) -> list[Row]:
 
 def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
     """The rows by day, with the events of one request behind the newest of them, and so the sign-ins of one day. No
-    unreadable event is behind another one, and an edited one marks the one before it."""
+    unreadable event is behind another one, and an edited one marks the one before it. A success has the reason of its
+    request."""
     groups: dict[str, Group] = {}
     for row in page:
         is_sign_in = folds_sign_ins and row.action == EventType.SIGNED_IN
@@ -154,7 +157,11 @@ def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
             groups[row.url] = Group(row, [])
         else:
             lead, others = groups[key]
-            groups[key] = Group(lead._replace(edit=lead.edit or row.edit), [*others, row])
+            is_reason = lead.action in SUCCESSES and row.action in REQUESTS and row.message
+            lead = lead._replace(
+                edit=lead.edit or row.edit, message=row.message if is_reason else lead.message
+            )
+            groups[key] = Group(lead, [*others, row])
     in_order = list(groups.values())
     parts = groupby(zip(_days_of(in_order), in_order, strict=True), key=lambda pair: pair[0])
     return [Day(_day(iso), [group for _, group in part]) for iso, part in parts]

@@ -67,7 +67,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.INVITATION_WITHDRAWN: _("withdrew the invitation of %(what)s"),
     EventType.ACCESS_REVIEWED: _("reviewed the access to %(what)s"),
     EventType.REVIEW_OPENED: _("opened an access review of %(what)s"),
-    EventType.REVIEW_REMINDED: _("The admins of %(what)s were reminded of the access review"),
+    EventType.REVIEW_REMINDED: _("Access review of %(what)s: admins reminded"),
     EventType.REVIEW_COMPLETED: _("completed the access review of %(what)s"),
     EventType.REVIEW_CANCELLED: _("cancelled the access review of %(what)s"),
     EventType.ACCESS_EXPORTED: _("exported the access list of %(what)s"),
