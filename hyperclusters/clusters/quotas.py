@@ -99,6 +99,15 @@ def count_used(project: Project) -> int:
     return usage("project", [project.pk])[project.pk]
 
 
+def with_used(projects: Iterable[Project]) -> list[Project]:
+    """The projects, each with `used`: how much of its quota is used."""
+    all_projects = list(projects)
+    counts = usage("project", [each.pk for each in all_projects])
+    for each in all_projects:
+        each.used = counts[each.pk]  # type: ignore[attr-defined]
+    return all_projects
+
+
 def used_by(team: Team) -> int:
     """How much of the team's quota is used, over all of its projects."""
     return usage("project__team", [team.pk])[team.pk]

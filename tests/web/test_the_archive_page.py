@@ -187,6 +187,7 @@ def test_g53_the_page_of_an_archived_event_has_what_the_ledger_had_and_its_place
 ) -> None:
     event = events(team_name="Vision", action="cluster:create:sending")[0]
     live = main(as_("olga").get(event.get_absolute_url()))
+    assert "Requested through" in live
     all_archived(files)
     page = body(as_("olga").get(event.get_absolute_url()))
     assert event.digest in page

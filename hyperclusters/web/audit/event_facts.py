@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import visible_events
 from hyperclusters.audit.acknowledgements import Acknowledgement, latest_of
+from hyperclusters.audit.archive_events import needle, past
 from hyperclusters.audit.chain import COLUMNS, timestamp
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.integrity import IntegrityStatus
 from hyperclusters.audit.ledger import sanitize
+from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import events, values
 from hyperclusters.audit.vocabulary import EventType
@@ -51,7 +53,13 @@ def request_of(person: User, event: Event) -> Event | None:
     for _seq, request in events(requests.filter(action__in=REQUESTS).order_by("seq")[:1]):
         if request and request.action in REQUESTS and request.object_id == event.object_id:
             return request
-    return None
+
+    def matches(fields: Fields) -> bool:
+        same = all(fields[name] == getattr(event, name) for name in ("object_kind", "object_id", "team_id"))
+        return same and fields["action"] in REQUESTS
+
+    archived_requests = past(None, matches, needles=[needle(object_id=event.object_id)], size=1).events
+    return archived_requests[0] if archived_requests else None
 
 
 def sign_in_steps(event: Event) -> list[str]:

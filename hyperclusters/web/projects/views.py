@@ -18,7 +18,7 @@ from hyperclusters.accounts.recent_login import is_recent
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
-from hyperclusters.clusters.quotas import count_used
+from hyperclusters.clusters.quotas import count_used, with_used
 from hyperclusters.web.projects.forms import ConnectForm, KeyForm, SettingsForm
 from hyperclusters.web.projects.lookups import carried_values, find
 from hyperclusters.web.shared.decorators import access, anywhere
@@ -34,7 +34,7 @@ SECRETS = ("access_key", "secret_key", "security_token")  # never in a draft
 def listing(request: PageRequest) -> HttpResponse:
     """Every project with its way to the cloud: calls, lists, clock, key."""
     projects = Project.objects.select_related("team").prefetch_related("sources")
-    return render(request, "projects/list.html", {"projects": projects})
+    return render(request, "projects/list.html", {"projects": with_used(projects)})
 
 
 @access(get=CONNECTORS, post=CONNECTORS, recent=True)

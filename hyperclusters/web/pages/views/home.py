@@ -41,7 +41,7 @@ from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.follow_up import FollowUpQuerySet
 from hyperclusters.clusters.models.inventory import ClusterListingQuerySet, ClusterQuerySet
 from hyperclusters.clusters.models.project import KEY_PAUSE, ProjectQuerySet
-from hyperclusters.clusters.quotas import usage
+from hyperclusters.clusters.quotas import usage, with_used
 from hyperclusters.notifications.targets import failing_for
 from hyperclusters.statements import NOW, TODAY, Build, count, non_empty, rows
 from hyperclusters.web.audit.views.review import OPEN, sizes
@@ -114,7 +114,7 @@ def _platform(person: User, broken_audit: IntegrityStatus | None) -> dict[str, A
     are_well = 0 < totals["count"] == totals["well"]
     return {
         "setup": setup_steps(),
-        "projects": ordered_projects[:MOST_PROJECTS],
+        "projects": with_used(ordered_projects[:MOST_PROJECTS]),
         "count": totals["count"],
         "workers": _workers(),
         "is_well": are_well and not broken_audit and has_worker_beat() and not host_with_wrong_clock(),
