@@ -72,7 +72,7 @@ class MailKind(Generic[R]):
     rows: Callable[[], QuerySet[R]]
     write: Callable[[R], Text]
     note: Callable[[R], object] = lambda _row: None  # records the event, if it has one, with the mails
-    # What is true of each of these rows at any time: where no such row is left to tell, `rows` is not asked.
+    # Conditions on the row alone, without a time. One statement asks for all kinds; `rows` runs only where a row matches.
     always: Mapping[str, Any] = field(default_factory=dict)
 
 

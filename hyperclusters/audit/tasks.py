@@ -44,7 +44,7 @@ def run_due(may_go_on: MayGoOn = lambda: True) -> None:
             if (task := _claim(name, seconds)) is None:
                 continue
         except (DataError, *UNREADABLE):
-            log.exception("the audit's duty %r has a value that cannot be read; it is due now", name)
+            log.exception("the audit's scheduled task %r has a value that cannot be read", name)
             _make_due(name)
             continue
         was_run_after = task.run_after

@@ -57,8 +57,22 @@ def test_the_warning_says_what_this_person_can_do(people: People, as_: SignIn) -
     assert "root can appoint one." in words(vera)
     assert "/give/" not in vera.content.decode()
     form = as_("root").get("/teams/vision/give/?role=admin&until=open").content.decode()
-    for value in ("admin", "open"):
-        assert re.search(rf'value="{value}"[^>]* checked', form), value
+    assert "<h1>Appoint an admin</h1>" in form
+    assert re.search('<input type="hidden" name="role" value="admin"', form)
+    assert re.search('value="open"[^>]* checked', form)
+
+
+def test_a_platform_admin_grants_the_role_of_admin_and_no_other_whatever_the_address_says(
+    people: People, as_: SignIn
+) -> None:
+    root = as_("root")
+    for role in ("creator", "viewer", "nonsense"):
+        page = root.get(f"/teams/vision/give/?role={role}").content.decode()
+        assert '<input type="hidden" name="role" value="admin"' in page
+    values = {"who": "nina", "role": "creator", "until": "7", "reason": "helps out"}
+    assert root.post("/teams/vision/give/", values).status_code == 422
+    assert root.post("/teams/vision/give/", values | {"role": "admin"}).status_code == 302
+    assert Grant.objects.active().get(person=people.nina).role == Role.ADMIN
 
 
 def test_platform_admins_are_told_once_by_letter_and_the_audit_once_by_an_alert(people: People) -> None:

@@ -195,6 +195,15 @@ def test_the_inbox_says_of_a_creation_what_its_page_says(
     assert title in main(as_("ada"), creation.get_absolute_url())
 
 
+def test_the_inbox_says_that_a_created_cluster_is_contradicted(
+    as_: SignIn, people: People, projects: Projects
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, "settled")
+    now = clock.now()
+    Creation.objects.filter(pk=creation.pk).update(state="created", settled_at=now, conflict_at=now)
+    assert "settled was created, but later evidence contradicts it" in main(as_("ada"), INBOX)
+
+
 def test_access_that_ends_within_a_week_is_said_on_home_and_in_the_inbox(as_: SignIn, people: People) -> None:
     held = Grant.objects.active().get(person=people.vera, team=people.vision)
     vera = as_("vera")

@@ -130,7 +130,7 @@ def remember(creation: Creation, item: HyperCluster) -> bool:
 
 def remember_sought(reader: Creation, items: Sequence[HyperCluster]) -> None:
     """Keep what a list that was read for one creation shows of its project's others without an answer: no later list
-    may have it. What our copy has is kept already."""
+    may have it. What our copy has is kept already; a creation that moves on at this moment is left out."""
     others = reader.project.creations.filter(state=State.UNKNOWN).exclude(pk=reader.pk).with_related()
     sought = [(creation, item) for creation in others for item in items if is_sought(creation, item)]
     known_ids = {

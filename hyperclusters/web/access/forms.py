@@ -1,4 +1,4 @@
-"""Forms about access: to give it, to change it, to ask for it, to take it up."""
+"""Forms that give, change and accept access."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ class RoleForm(UntilForm):
         super().__init__(*args, **kwargs)
         choices = [(role.value, role.label) for role in roles]
         self.fields["role"].choices = choices  # type: ignore[attr-defined]
-        if len(choices) == 1:  # nothing to choose: the page's title says it
-            self.fields["role"].initial, self.fields["role"].widget = choices[0][0], forms.HiddenInput()
+        if len(choices) == 1 and self.grant is None:  # nothing to choose: the page's title says it
+            self.initial["role"], self.fields["role"].widget = choices[0][0], forms.HiddenInput()
 
     def end(self) -> Expiry:
         """What was chosen; where the grant's end was left alone, that one to the second."""

@@ -26,7 +26,7 @@ from hyperclusters.web.audit.event_rows import OPERATIONS, REQUESTS
 from hyperclusters.web.texts.events import ORIGINS, SIGN_IN_STEPS
 from hyperclusters.web.texts.integrity import COLUMN_WORDS
 
-LONG = 1000  # characters of a value that the page shows
+VALUE_LENGTH = 1000  # characters of a value that the page shows
 NOT_COMPARED = {"seq", "canonical", "digest"}  # a readable event comes from these
 
 
@@ -38,7 +38,7 @@ class Change(NamedTuple):
     present: str
 
 
-def origin(event: Event) -> str:
+def source_text(event: Event) -> str:
     """What made the event, in words; of a worker also for whom."""
     if event.source == "worker" and event.person_name:
         return _("Worker, for %(person)s") % {"person": event.person_name}
@@ -58,6 +58,8 @@ def request_of(person: User, event: Event) -> Event | None:
         same = all(fields[name] == getattr(event, name) for name in ("object_kind", "object_id", "team_id"))
         return same and fields["action"] in REQUESTS
 
+    if requests.filter(action__in=REQUESTS).exists():  # unreadable
+        return None
     archived_requests = past(None, matches, needles=[needle(object_id=event.object_id)], size=1).events
     return archived_requests[0] if archived_requests else None
 
@@ -92,19 +94,20 @@ def changes(event: Event, findings: Iterable[IntegrityIssue]) -> list[Change]:
 
 def acknowledgement_of(status: IntegrityStatus, findings: Iterable[IntegrityIssue]) -> Acknowledgement | None:
     """The latest acknowledgement of these findings; None while one of them has none."""
-    latest = None
-    for issue in findings:
-        if issue not in status.acknowledged or (latest := latest_of(issue, status.acknowledgements)) is None:
-            return None
-    return latest
+    issues = list(findings)
+    acks = [latest_of(each, status.acknowledgements) for each in issues if each in status.acknowledged]
+    known_acks = [each for each in acks if each]
+    return (
+        max(known_acks, key=lambda each: each.seq, default=None) if len(known_acks) == len(issues) else None
+    )
 
 
 def _text(value: Any) -> str:
     if value is None:
-        return _("(none, or it can't be read)")
+        return _("(empty or unreadable)")
     if value == "":
         return _("(empty)")
     if isinstance(value, datetime):
         return timestamp(value)
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
-    return str(sanitize(text if len(text) <= LONG else f"{text[:LONG]}…"))
+    return str(sanitize(text if len(text) <= VALUE_LENGTH else f"{text[:VALUE_LENGTH]}…"))

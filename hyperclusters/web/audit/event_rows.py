@@ -157,10 +157,8 @@ def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
             groups[row.url] = Group(row, [])
         else:
             lead, others = groups[key]
-            is_reason = lead.action in SUCCESSES and row.action in REQUESTS and row.message
-            lead = lead._replace(
-                edit=lead.edit or row.edit, message=row.message if is_reason else lead.message
-            )
+            reason = row.message if lead.action in SUCCESSES and row.action in REQUESTS else ""
+            lead = lead._replace(edit=lead.edit or row.edit, message=reason or lead.message)
             groups[key] = Group(lead, [*others, row])
     in_order = list(groups.values())
     parts = groupby(zip(_days_of(in_order), in_order, strict=True), key=lambda pair: pair[0])

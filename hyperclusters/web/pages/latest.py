@@ -18,5 +18,5 @@ def latest_notices(person: User, lists: dict[str, Any]) -> list[Notice]:
     listed_urls = {each.get_absolute_url() for name in LISTS for each in lists[name]}
     listed_urls |= {reverse("teams:review", args=[each.team.slug]) for each in lists["access_reviews"]}
     mine = (reverse("access:mine"), "warn") if lists["ending"] else None
-    notices = inbox(person, 2 * NEWS)
+    notices = inbox(person, NEWS + 2 * len(listed_urls))
     return [each for each in notices if each.url not in listed_urls and (each.url, each.kind) != mine][:NEWS]

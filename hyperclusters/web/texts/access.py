@@ -122,11 +122,11 @@ def who_helps(denial: Exception | None) -> dict[str, str]:
 
     Says nothing of a team that was not named by it.
     """
-    if isinstance(denial, NotPermitted) and not roles_for(denial.permission):
+    if not isinstance(denial, NotPermitted):
+        return {"names": "", "query": ""}
+    if not roles_for(denial.permission) or (denial.permission == Permission.AUDIT and denial.team is None):
         return {"names": _names(platform_admins())}
-    if isinstance(denial, NotPermitted) and denial.permission == Permission.AUDIT and denial.team is None:
-        return {"names": _names(platform_admins())}
-    if not isinstance(denial, NotPermitted) or denial.team is None:
+    if denial.team is None:
         return {"names": "", "query": ""}
     people = [grant.person for grant in who_can(Permission.GRANT, denial.team)] or platform_admins()
     names = ", ".join(sorted(person.username for person in people))

@@ -8,11 +8,15 @@ from datetime import date, datetime, timedelta
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.layers import Stage, covering_grant, replaced_by, stages
 from hyperclusters.access.models import AccessRequest, Grant, Role
+from hyperclusters.access.rules import resolve_expiry
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archived_until
+from hyperclusters.web.texts.access import access_refusal
+from hyperclusters.web.texts.causes import join_sentences
 
 
 def day(at: date) -> str:
@@ -40,11 +44,15 @@ def access_text(person: str, grants: Iterable[Grant]) -> str:
 
 
 def approval_text(request: AccessRequest) -> str:
-    """What this person has, and what they have once the request is approved as it is."""
-    person, team, role = request.person, request.team, Role(request.role)
+    """What this person has, and what they have once the request is approved as it is, or why that is not possible."""
+    person, team, role, now = request.person, request.team, Role(request.role), clock.now()
     grants = list(Grant.objects.active().of(person, team))
-    until = None if request.days is None else clock.now() + timedelta(days=request.days)
+    length = None if request.days is None else timedelta(days=request.days)
     now_text = access_text(person.username, grants)
+    try:
+        until = resolve_expiry(team, end=length, reason=request.reason, since=now)
+    except ChangeRefused as error:
+        return join_sentences(now_text, access_refusal(error))
     if covering_grant(grants, role, until):  # approving would add nothing
         return now_text
     old_grants = replaced_by(grants, role, until, keep_higher=True)
@@ -70,15 +78,12 @@ def change_text(role: str, replaced_grants: list[Grant], remaining_grants: list[
 def granted_text(event: Event) -> str:
     """Which role an event is about and until when, or for how long: "Viewer until 2 Dec 2026". Empty if it names none."""
     facts = event.after or event.before
-    if not isinstance(facts, dict) or facts.get("role") not in Role.values:
+    if not facts or facts.get("role") not in Role.values:
         return ""
     role, days = Role(facts["role"]), facts.get("days")
     if "until" in facts:
-        try:
-            return _until_text((role, datetime.fromisoformat(facts["until"]) if facts["until"] else None))
-        except (TypeError, ValueError):  # edited in the database
-            return str(role.label)
-    if "days" in facts and (days is None or type(days) is int):
+        return _until_text((role, datetime.fromisoformat(facts["until"]) if facts["until"] else None))
+    if "days" in facts:
         return f"{role.label} {AccessRequest(days=days).length}"
     return str(role.label)
 

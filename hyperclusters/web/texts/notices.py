@@ -123,7 +123,8 @@ def settled_creations(person: User, since: datetime, most: int = MOST) -> Iterat
             continue
         detail = " · ".join(filter(None, (creation.project.name, creation.code, declined_text(creation))))
         url = creation.get_absolute_url()
-        yield Notice(creation.settled_at, KINDS[creation.state], _settled_text(creation), detail, url)
+        kind = "warn" if creation.conflict_at else KINDS[creation.state]
+        yield Notice(creation.settled_at, kind, _settled_text(creation), detail, url)
 
 
 def _outcomes(person: Anyone) -> CreationQuerySet:
@@ -133,8 +134,9 @@ def _outcomes(person: Anyone) -> CreationQuerySet:
 
 
 def _settled_text(creation: Creation) -> str:
-    if creation.state == State.CREATED and not creation.conflict_at:
-        return _("%(name)s was created") % {"name": creation.name}
+    if creation.state == State.CREATED:
+        contradicted = _("%(name)s was created, but later evidence contradicts it")
+        return (contradicted if creation.conflict_at else _("%(name)s was created")) % {"name": creation.name}
     return f"{creation.name} · {creation_status(creation).title}"
 
 

@@ -120,12 +120,15 @@ def name_trouble(name: str) -> str:
     alphabet = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
     wrong = [(position, character) for position, character in enumerate(name, 1) if character not in alphabet]
     if wrong:
-        places = {_visible(character): position for position, character in reversed(wrong)}
+        places: dict[str, int] = {}
+        for position, character in wrong:
+            places.setdefault(_visible(character), position)
         each = [
-            _("%(what)s (position %(position)d)") % {"what": what, "position": places[what]}
-            for what in reversed(places)
+            _("%(what)s (position %(position)d)") % {"what": what, "position": position}
+            for what, position in places.items()
         ]
-        return _("Remove %(characters)s.") % {"characters": ", ".join(each[:3])}
+        characters = ", ".join(each[:3]) + ("…" if each[3:] else "")
+        return join_sentences(_("Remove %(characters)s.") % {"characters": characters}, rest)
     if len(name) > 64:
         too_many = len(name) - 64
         length = ngettext(

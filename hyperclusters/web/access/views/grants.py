@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access import access_requests, invitations, services
 from hyperclusters.access.errors import ChangeRefused
-from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
+from hyperclusters.access.models import (
+    TEAM_ROLES,
+    AccessRequest,
+    Grant,
+    Invitation,
+    RequestState,
+    Role,
+    Team,
+)
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for
 from hyperclusters.web.access.forms import GiveForm, ReasonForm
@@ -34,8 +42,10 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
     initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
-    form = GiveForm(posted_data(request), team=team, roles=grantable_roles(request, team), initial=initial)
-    context = {"team": team, "title": _("Give access"), "submit": _("Give access")}
+    roles = grantable_roles(request, team)
+    form = GiveForm(posted_data(request), team=team, roles=roles, initial=initial)
+    title = _("Appoint an admin") if list(roles) == [Role.ADMIN] else _("Give access")
+    context = {"team": team, "title": title, "submit": title}
     return form_page(
         request, form, lambda: give_access(request, team, form), "access/teams/form.html", context
     )
@@ -53,7 +63,8 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "approve": ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve"),
         "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
     }
-    context = {"team": team, "access_request": access_request, "outlook": approval_text(access_request)}
+    outlook = approval_text(access_request) if access_request.state == RequestState.PENDING else ""
+    context = {"team": team, "access_request": access_request, "outlook": outlook}
     page, back = "access/teams/request.html", own_path(request.POST.get("back", ""), team.get_absolute_url())
     answer = forms_page(
         request, forms, lambda form: _decide(request, access_request, form, back), page, context

@@ -33,9 +33,9 @@ from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_facts import (
     acknowledgement_of,
     changes,
-    origin,
     request_of,
     sign_in_steps,
+    source_text,
     state_after,
 )
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read, with_edits
@@ -122,7 +122,7 @@ def _event_page(
 def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     older, newer = _neighbours(request, event)
     status = integrity_status()
-    findings, origin_event = status.findings_of(event.seq), request_of(request.user, event)
+    findings, request_event = status.findings_of(event.seq), request_of(request.user, event)
     steps = sign_in_steps(event)
     parts = [
         [(_("Request"), event.request), (_("Response"), event.response)],
@@ -138,10 +138,10 @@ def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
         "acknowledgement": acknowledgement_of(status, findings),
         "chain": status,
         "when": exact_moment(event.at),
-        "source": origin(event),
+        "source": source_text(event),
         "steps": steps,
-        "origin_event": origin_event,
-        "origin_source": origin(origin_event) if origin_event else "",
+        "request_event": request_event,
+        "request_source": source_text(request_event) if request_event else "",
         "evidence": evidence_text(event.evidence, get_language() or ""),
         "object_name": what_was_read(name)
         if event.action == EventType.AUDIT_READ

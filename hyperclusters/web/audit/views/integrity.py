@@ -86,7 +86,7 @@ def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, 
         "acknowledged": _rows(status_now.acknowledged, status_now.acknowledgements) if may_review else [],
         "mark": _mark(status_now.findings),
         "sinks": sink_states(),
-        "recipients": [person.username for person in recipients()],
+        "recipients": [person.username for person in recipients()] if may_review else [],
     }
     return render(request, "audit/chain.html", context | form, status=status)
 
