@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.layers import Stage, covering_grant, replaced_by, stages
-from hyperclusters.access.models import AccessRequest, Grant, Role
+from hyperclusters.access.models import AccessRequest, Grant, RequestState, Role
 from hyperclusters.access.rules import resolve_expiry
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
@@ -44,7 +44,10 @@ def access_text(person: str, grants: Iterable[Grant]) -> str:
 
 
 def approval_text(request: AccessRequest) -> str:
-    """What this person has, and what they have once the request is approved as it is, or why that is not possible."""
+    """What this person has, and what they have once the request is approved as it is, or why that is not possible. Empty
+    once it is decided."""
+    if request.state != RequestState.PENDING:
+        return ""
     person, team, role, now = request.person, request.team, Role(request.role), clock.now()
     grants = list(Grant.objects.active().of(person, team))
     length = None if request.days is None else timedelta(days=request.days)

@@ -135,8 +135,8 @@ def _outcomes(person: Anyone) -> CreationQuerySet:
 
 def _settled_text(creation: Creation) -> str:
     if creation.state == State.CREATED:
-        contradicted = _("%(name)s was created, but later evidence contradicts it")
-        return (contradicted if creation.conflict_at else _("%(name)s was created")) % {"name": creation.name}
+        doubt = _("%(name)s was created, but later evidence contradicts it")
+        return (doubt if creation.conflict_at else _("%(name)s was created")) % {"name": creation.name}
     return f"{creation.name} · {creation_status(creation).title}"
 
 

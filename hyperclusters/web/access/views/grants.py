@@ -17,7 +17,6 @@ from hyperclusters.access.models import (
     AccessRequest,
     Grant,
     Invitation,
-    RequestState,
     Role,
     Team,
 )
@@ -63,8 +62,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "approve": ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve"),
         "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
     }
-    outlook = approval_text(access_request) if access_request.state == RequestState.PENDING else ""
-    context = {"team": team, "access_request": access_request, "outlook": outlook}
+    context = {"team": team, "access_request": access_request, "outlook": approval_text(access_request)}
     page, back = "access/teams/request.html", own_path(request.POST.get("back", ""), team.get_absolute_url())
     answer = forms_page(
         request, forms, lambda form: _decide(request, access_request, form, back), page, context
