@@ -110,7 +110,7 @@ def test_a_stored_value_that_cannot_be_read_hides_no_other(creation: Creation, a
     seq = Event.objects.filter(object_id=str(creation.pk)).order_by("seq").values_list("seq", flat=True)[0]
     edit(seq, reason="another", after="[]", ip="<b>")
     page = main(as_("olga").get(f"/audit/{seq}/")).partition("Stored now ")[2]
-    assert "(none, or it can't be read)" in page
+    assert "(empty or unreadable)" in page
     assert "Reason (empty) another" in page
 
 

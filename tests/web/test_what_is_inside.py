@@ -69,7 +69,7 @@ def test_an_empty_cluster_says_since_when(
     text = words(ada.get(cluster.get_absolute_url()))
     assert "ModelArts lists nothing inside. First seen empty 3 days ago" in text
     text = words(ada.get(f"{cluster.get_absolute_url()}delete/"))
-    assert "Empty and ready to delete" in text
+    assert "Empty at the last check" in text
     assert "We check again right before sending. If the list can't be read, nothing is deleted." in text
     assert "Empty for 3 days" in words(ada.get("/clusters/"))
 
@@ -86,13 +86,13 @@ def test_what_was_never_listed_and_what_cannot_be_is_said(
     text = words(as_("tom").get(f"{cluster.get_absolute_url()}delete/"))
     assert "The last try to list what is inside failed just now" in text
     assert "What is inside is not known" in text
-    assert "Empty and ready to delete" not in text
+    assert "Empty at the last check" not in text
     ecs = created(people, projects, "servers", "ECS")
     text = words(as_("tom").get(ecs.get_absolute_url()))
     assert "ModelArts doesn't report this for ECS clusters." in text
     text = words(as_("tom").get(f"{ecs.get_absolute_url()}delete/"))
     assert "What is inside can't be checked" in text
-    assert "Empty and ready to delete" not in text
+    assert "Empty at the last check" not in text
     assert "ModelArts doesn't report what is inside an ECS cluster, so we can't check that." in text
     assert "Delete anyway" not in text
 
