@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, seq_of
-from .findings import ELSEWHERE, IntegrityIssues, IssueKind
-from .loose import Loose, Row, ranges, unreadable_part
+from .findings import ELSEWHERE, IntegrityIssues, IssueKind, ranges
+from .loose import Loose, Row, unreadable_part
 
 HOLES_AT_MOST = 10_000  # skipped numbers to remember, in case their events come later
 END = "the record of the chain's end"

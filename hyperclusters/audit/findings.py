@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -114,3 +115,12 @@ class IntegrityIssues:
             self.issues.append(issues)
         else:
             self.is_more = True
+
+
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Neighbours as ranges."""
+    runs: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        first = runs.pop()[0] if runs and runs[-1][1] == number - 1 else number
+        runs.append((first, number))
+    return runs

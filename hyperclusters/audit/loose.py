@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 Row = tuple[
@@ -36,12 +35,3 @@ class Loose:
 def unreadable_part(row: Row) -> str:
     """The part of this row that could not be read; empty if all could."""
     return row[1] if not row[3] and row[1].startswith(UNREADABLE) else ""
-
-
-def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Neighbours as ranges."""
-    runs: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        first = runs.pop()[0] if runs and runs[-1][1] == number - 1 else number
-        runs.append((first, number))
-    return runs

@@ -51,15 +51,13 @@ def request_of(person: User, event: Event) -> Event | None:
         return None
     requests = visible_events(person).for_object(event.object_kind, event.object_id)
     for _seq, request in events(requests.filter(action__in=REQUESTS).order_by("seq")[:1]):
-        if request and request.action in REQUESTS and request.object_id == event.object_id:
-            return request
+        is_own = request and request.action in REQUESTS and request.object_id == event.object_id
+        return request if is_own else None  # edited or unreadable: no archive has it
 
     def matches(fields: Fields) -> bool:
         same = all(fields[name] == getattr(event, name) for name in ("object_kind", "object_id", "team_id"))
         return same and fields["action"] in REQUESTS
 
-    if requests.filter(action__in=REQUESTS).exists():  # unreadable
-        return None
     archived_requests = past(None, matches, needles=[needle(object_id=event.object_id)], size=1).events
     return archived_requests[0] if archived_requests else None
 
@@ -94,12 +92,10 @@ def changes(event: Event, findings: Iterable[IntegrityIssue]) -> list[Change]:
 
 def acknowledgement_of(status: IntegrityStatus, findings: Iterable[IntegrityIssue]) -> Acknowledgement | None:
     """The latest acknowledgement of these findings; None while one of them has none."""
-    issues = list(findings)
-    acks = [latest_of(each, status.acknowledgements) for each in issues if each in status.acknowledged]
-    known_acks = [each for each in acks if each]
-    return (
-        max(known_acks, key=lambda each: each.seq, default=None) if len(known_acks) == len(issues) else None
-    )
+    acks = [
+        latest_of(each, status.acknowledgements) if each in status.acknowledged else None for each in findings
+    ]
+    return max(filter(None, acks), key=lambda each: each.seq, default=None) if all(acks) else None
 
 
 def _text(value: Any) -> str:

@@ -12,14 +12,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access import access_requests, invitations, services
 from hyperclusters.access.errors import ChangeRefused
-from hyperclusters.access.models import (
-    TEAM_ROLES,
-    AccessRequest,
-    Grant,
-    Invitation,
-    Role,
-    Team,
-)
+from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for
 from hyperclusters.web.access.forms import GiveForm, ReasonForm
@@ -43,7 +36,7 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
     roles = grantable_roles(request, team)
     form = GiveForm(posted_data(request), team=team, roles=roles, initial=initial)
-    title = _("Appoint an admin") if list(roles) == [Role.ADMIN] else _("Give access")
+    title = _("Appoint an admin") if roles == [Role.ADMIN] else _("Give access")
     context = {"team": team, "title": title, "submit": title}
     return form_page(
         request, form, lambda: give_access(request, team, form), "access/teams/form.html", context
