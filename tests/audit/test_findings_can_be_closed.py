@@ -659,6 +659,10 @@ def test_g34_a_restore_says_what_it_came_from_and_is_closed_by_a_reason(
     tasks.run_due()
     status = verified()
     assert (status.state, len(status.acknowledged)) == ("intact", 1)
+    last = Event.objects.latest("seq").seq
+    segment = archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path / "archive")
+    assert last - 1 <= segment.last <= last, "also what stands where the lost events were"
+    assert verified().state == "intact"
 
 
 @pytest.mark.parametrize("command", ["note_restore", "acknowledge_audit"])

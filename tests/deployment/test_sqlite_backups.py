@@ -128,6 +128,8 @@ def test_g34_a_backup_under_load_is_restored_whole_and_what_came_after_is_found(
             count,
         }  # one may have been on its way: its name is left to the search for it
         assert outside >= count - creations - 1
+        assert "events 1 to" in here.manage("archive_audit", "--before", "2999-01-01", "--to", "archive")
+        assert "intact" in here.manage("verify_audit")
         (here.folder / "hyperclusters.sqlite3").write_bytes(b"damaged")
         assert "event" in here.manage("restore", "saved.sqlite3")
         assert int(here.shell(COUNT).split()[0]) == creations
