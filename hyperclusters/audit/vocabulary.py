@@ -74,6 +74,7 @@ class EventType(models.TextChoices):
     AUDIT_BROKEN = "audit:chain:broken", _("tampering with the audit found")
     AUDIT_MENDED = "audit:chain:intact", _("audit found intact again")
     AUDIT_ACKNOWLEDGED = "audit:finding:acknowledged", _("findings of a verification acknowledged")
+    AUDIT_CHECK_REQUESTED = "audit:chain:check-requested", _("verification of the audit requested")
     AUDIT_RESTORED = "audit:restored", _("database restored from a backup")
     AUDIT_KEY_ACTIVATED = "audit:key:activated", _("another key of the audit activated")
     AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")

@@ -81,6 +81,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.AUDIT_BROKEN: _("The integrity check found tampering"),
     EventType.AUDIT_MENDED: _("The integrity check finds the audit intact again"),
     EventType.AUDIT_ACKNOWLEDGED: _("acknowledged findings of the integrity check"),
+    EventType.AUDIT_CHECK_REQUESTED: _("requested a verification of the whole audit"),
     EventType.AUDIT_RESTORED: _("restored the database from a backup"),
     EventType.AUDIT_KEY_ACTIVATED: _("activated the audit key %(what)s"),
     EventType.REPORT_CREATED: _("created the monthly report %(what)s"),

@@ -41,7 +41,7 @@ from hyperclusters.web.audit.event_facts import (
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read, with_edits
 from hyperclusters.web.audit.menus import filter_context, views
 from hyperclusters.web.audit.periods import exact_moment
-from hyperclusters.web.audit.query import SPAN, AuditQuery, parse_query
+from hyperclusters.web.audit.query import SPAN, AuditQuery, joins_times, parse_query
 from hyperclusters.web.audit.unreadable import unreadable_context
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
@@ -53,6 +53,7 @@ from hyperclusters.web.texts.integrity import event_notice
 
 
 @access(get=anywhere(Permission.AUDIT))
+@joins_times
 @rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
