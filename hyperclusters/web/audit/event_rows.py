@@ -193,6 +193,7 @@ def _unreadable(seq: int, iso: str, group: str) -> Row:
     """An event with a stored value that cannot be read."""
     words = {
         "what": gettext("Event %(number)d can't be read") % {"number": seq},
+        "after": gettext(": who acted, and on what, is unknown"),
         "what_url": _address(seq),
         "kind": "bad",
         "outcome": gettext("Unreadable"),

@@ -27,7 +27,7 @@ class Step:
 
 
 def setup_steps() -> list[Step]:
-    """Team, admin, worker, project, person; empty once all but a worker are there: every page warns of that. Each
+    """Team, admin, auditor, worker, project, person; empty once all but a worker are there: every page warns of that. Each
     count is of the whole installation."""
     team = Team.objects.order_by("pk").first()
     grants = Grant.objects.active().filter(person__service_team__isnull=True, role__in=TEAM_ROLES)
@@ -48,6 +48,13 @@ def setup_steps() -> list[Step]:
             admin is not None,
             f"{give}?role=admin&until=open" if give else "",
             _("Appoint an admin"),
+        ),
+        Step(
+            _("Appoint an auditor"),
+            _("An auditor reads the whole audit and reviews what is created."),
+            Grant.objects.active().filter(role=Role.AUDITOR).exists(),
+            reverse("people:appoint"),
+            _("Appoint an auditor"),
         ),
         _worker_step(),
         _project_step(team),

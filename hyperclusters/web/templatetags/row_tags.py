@@ -61,9 +61,8 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "locked": _("Locked"),
         "listed_again": _("listed again"),
         "listed_again_title": _("Deleted here, but the cloud lists it again"),
-        "nobody": _("Nobody"),
-        "elsewhere": _("elsewhere"),
-        "elsewhere_title": _("Created elsewhere, and nobody owns it"),
+        "no_owner": _("No owner"),
+        "elsewhere": _("Created elsewhere"),
         "seen": _("seen"),
         "seen_title": _("Created elsewhere, first seen here"),
     }
