@@ -90,7 +90,7 @@ class Group(NamedTuple):
             return ""
         people = list(dict.fromkeys(other.person or other.source for other in self.others))
         if self.lead.action == EventType.CREATE_REVIEWED:
-            words = ngettext("%(n)s more review", "%(n)s more reviews", len(self.others))
+            words = ngettext("%(n)s more", "%(n)s more", len(self.others))
         elif people == [self.lead.person]:
             words = ngettext("%(n)s more sign-in", "%(n)s more sign-ins", len(self.others))
         else:

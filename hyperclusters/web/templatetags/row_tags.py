@@ -62,7 +62,8 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "listed_again": _("listed again"),
         "listed_again_title": _("Deleted here, but the cloud lists it again"),
         "no_owner": _("No owner"),
-        "elsewhere": _("Created elsewhere"),
+        "elsewhere": _("elsewhere"),
+        "elsewhere_title": _("Created elsewhere"),
         "seen": _("seen"),
         "seen_title": _("Created elsewhere, first seen here"),
     }
