@@ -150,10 +150,9 @@ def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
     groups: dict[str, Group] = {}
     reviews = Counter(map(_review_key, page))
     for row in page:
-        is_sign_in = folds_sign_ins and row.action == EventType.SIGNED_IN
         review = _review_key(row)
         own_key = review if review and reviews[review] > 1 else row.group or row.url
-        key = f"{row.iso[:10]} {row.action}" if is_sign_in else own_key
+        key = f"{row.iso[:10]} in" if folds_sign_ins and row.action == EventType.SIGNED_IN else own_key
         if key not in groups:
             groups[key] = Group(row, [])
         elif not row.action:
@@ -210,7 +209,8 @@ def _row(event: Event | EventRow, language: str) -> Row:
     before, after = sentence_parts(action, language) or (word, "")
     what = what_was_read(name) if action == EventType.AUDIT_READ else name
     if not what and names_object(action, language):
-        before, after = word, ""
+        is_again = event.evidence == "repeated"  # of several objects
+        before, after = gettext("tried again: %(action)s") % {"action": word} if is_again else word, ""
     code, message = _result(event, language)
     return Row(
         url=_address(event.seq),

@@ -49,13 +49,7 @@ def setup_steps() -> list[Step]:
             f"{give}?role=admin&until=open" if give else "",
             _("Appoint an admin"),
         ),
-        Step(
-            _("Appoint an auditor"),
-            _("An auditor reads the whole audit and reviews what is created."),
-            Grant.objects.active().filter(role=Role.AUDITOR).exists(),
-            reverse("people:appoint"),
-            _("Appoint an auditor"),
-        ),
+        _auditor_step(),
         _worker_step(),
         _project_step(team),
         Step(
@@ -79,6 +73,16 @@ def _project_step(team: Team | None) -> Step:
         Project.objects.exists(),
         reverse("projects:connect") if team else "",
         _("Connect a project"),
+    )
+
+
+def _auditor_step() -> Step:
+    return Step(
+        _("Appoint an auditor"),
+        _("An auditor reads the whole audit and reviews what is created."),
+        Grant.objects.active().filter(role=Role.AUDITOR).exists(),
+        reverse("people:appoint"),
+        _("Appoint an auditor"),
     )
 
 

@@ -110,7 +110,7 @@ def review_rows(creations: Iterable[Creation], selection: Collection[UUID]) -> s
         "contradicted": _("contradicted"),
         "events": _("Events"),
         "events_url": reverse("audit:list"),
-        "open_follow_up": _("Open follow-up"),
+        "open_follow_up": _("Start follow-up"),
         "copy": _("Copy %(what)s %(start)s") % {"what": _("cloud request ID"), "start": "%s"},
     }
     markup: str = _macros("audit/_review_rows.jinja").rows(creations, selection or (), words, _CREATION)

@@ -33,6 +33,7 @@ from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_facts import (
     acknowledgement_of,
     changes,
+    in_order,
     request_of,
     sign_in_steps,
     source_text,
@@ -126,7 +127,7 @@ def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     findings, request_event = status.findings_of(event.seq), request_of(request.user, event)
     steps = sign_in_steps(event)
     parts = [
-        [(_("Request"), event.request), (_("Response"), event.response)],
+        [(_("Request"), in_order(event.request)), (_("Response"), event.response)],
         [(_("Before"), event.before), (_("After"), {} if steps else state_after(event))],
     ]
     pairs = [[(label, _pretty(value)) for label, value in pair if value] for pair in parts]
