@@ -125,7 +125,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.CREATE_SIGHTED: _("may have created %(what)s: the cloud lists a cluster that may be it"),
     EventType.CREATE_UNDECIDED: _("may have created %(what)s: somebody must decide"),
     EventType.CREATE_DECIDED: _("decided what became of %(what)s"),
-    EventType.CREATE_ABSENT: _("tried to create %(what)s, which is not in the cloud"),
+    EventType.CREATE_ABSENT: _("tried to create %(what)s"),
     EventType.CREATE_WITHDRAWN: _("withdrew the creation of %(what)s"),
     EventType.CREATE_CONFIRMED: _("tried to create %(what)s: later evidence confirms the outcome"),
     EventType.CREATE_CONTRADICTED: _("tried to create %(what)s: later evidence contradicts the outcome"),
@@ -190,6 +190,7 @@ QUEUE_PARTS: dict[str, str | Promise] = {
 # Words of outcomes that say what was done, where "Done" would say nothing.
 RESULTS: dict[str, str | Promise] = {
     EventType.CREATE_SUCCEEDED: _("Created"),
+    EventType.CREATE_ABSENT: _("Not created"),
     EventType.DELETE_SUCCEEDED: _("Deleted"),
     EventType.ACCESS_ASKED: _("Requested"),
     EventType.AUDIT_BROKEN: _("Tampering found"),
