@@ -158,6 +158,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "audit:export": "/audit/export/",
         "audit:alerts": "/audit/alerts/",
         "audit:test_alerts": "/audit/alerts/test/",
+        "audit:check_now": "/audit/chain/check/",
         "audit:verify": "/audit/archive/1/verify/",
         "audit:download": "/audit/archive/1/download/",
         "audit:mark": "/audit/review/mark/",

@@ -121,6 +121,12 @@ def _quotas(ahead: Preflight) -> list[Check]:
 
 def _quota(count: int, quota: int, whose: str) -> Check:
     numbers = {"used": count, "quota": quota}
+    if not quota:
+        return Check(
+            "bad",
+            _("The quota is 0: no cluster can be created"),
+            _("%(whose)s. A platform admin can raise it.") % {"whose": whose},
+        )
     if count >= quota:
         way_out = _("%(whose)s. Delete a cluster, or ask a platform admin for more.") % {"whose": whose}
         return Check("bad", _("%(used)s of %(quota)s clusters used: no room") % numbers, way_out)

@@ -241,7 +241,7 @@ def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None 
     if cause in CAUSES:
         return str(CAUSES[cause])
     if status:
-        return gettext("The cloud answered with the status %(status)s and no code.") % {"status": status}
+        return gettext("The cloud answered HTTP %(status)s.") % {"status": status}
     return gettext("The cause is noted as “%(cause)s”.") % {"cause": cause} if cause else ""
 
 
