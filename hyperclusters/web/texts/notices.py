@@ -236,7 +236,7 @@ def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
         kind = "warn" if is_asked and not follow_up.answered_at else "info"
         words = _quote(Truncator(entry.text).chars(200))
         if is_asked and follow_up.answered_at:
-            words = _("You answered; an auditor closes it")
+            words = _("Waiting for an auditor to close it")
         yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 
 
