@@ -32,7 +32,7 @@ VERDICTS: dict[State, tuple[dict[str, Any], str]] = {
     State.NEEDS_ATTENTION: ({"cause": "several_candidates"}, "a team admin must choose"),
     State.FAILED: ({"code": "ModelArts.0106", "evidence": "refused"}, "Huawei Cloud's quota is used up."),
     State.NOT_CREATED: ({"evidence": "absent_after_horizon"}, "it was not created"),
-    State.CANCELLED: ({}, "It was withdrawn before anything was sent."),
+    State.CANCELLED: ({}, "Withdrawn Nothing was sent."),
     State.REFUSED: ({"cause": "connect_error", "evidence": "not_sent"}, "Refused: nothing was sent"),
 }
 
@@ -112,7 +112,6 @@ def test_g53_a_contradicted_verdict_says_nothing_that_its_evidence_denies(
         "Nothing was created",
         "not carried out",
         "was not created",
-        "withdrawn before",
     )
     page = main(as_("ada").get(url))
     assert any(denial in page for denial in denials)
