@@ -162,11 +162,11 @@ def test_who_has_asked_reads_who_decides_at_home_and_on_the_page_of_their_access
         person=people.nina, team=people.vision, role=Role.CREATOR, days=7, reason="evaluation"
     )
     home = nina.get("/")
-    assert "You asked to be Creator in Vision: decided by tom." in main(home)
+    assert "You asked to be Creator in Vision: waiting for tom." in main(home)
     assert "You have no access yet" not in main(home)
     assert 'href="/access/"' in body(home)
     assert (
-        "· decided by tom"
+        "· waiting for tom"
         in main(nina.get("/access/")).partition("Your requests")[2].partition("Withdraw")[0]
     )
 

@@ -214,7 +214,10 @@ def test_a_name_that_a_live_cluster_has_is_refused_with_a_link_to_it(
     run_worker()
     answer = submit(as_("ada"), name="taken", reason="mine")
     assert answer.status_code == 422
-    assert "Fix this first: Name: A cluster with this name already exists in this project. Nothing was sent" in words(answer)
+    assert (
+        "Fix this first: Name: A cluster with this name already exists in this project. Nothing was sent"
+        in words(answer)
+    )
     assert "Already exists in this project" in words(answer)
     assert projects.vision.clusters.get().get_absolute_url() in body(answer)
     assert (value_of(answer, "name"), value_of(answer, "reason")) == ("taken", "mine")
@@ -231,9 +234,7 @@ def test_a_name_that_is_free_in_this_project_may_be_taken_in_another(
     assert submit(as_("ada"), name="same").status_code == 302
 
 
-def test_a_taken_name_is_said_beside_the_other_errors(
-    as_: SignIn, projects: Projects, cloud: Cloud
-) -> None:
+def test_a_taken_name_is_said_beside_the_other_errors(as_: SignIn, projects: Projects, cloud: Cloud) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "taken")
     run_worker()
     ada = as_("ada")

@@ -181,7 +181,9 @@ class GiveForm(RoleForm):
     who = forms.CharField(
         label=_("User name or e-mail address"),
         max_length=254,
-        help_text=_("Enter an e-mail address to invite a person without an account."),
+        help_text=_(
+            "A person without an account gets an invitation by e-mail. Its link works once, within 7 days."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
 

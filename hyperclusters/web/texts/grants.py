@@ -61,7 +61,7 @@ def approval_text(request: AccessRequest) -> str:
     old_grants = replaced_by(grants, role, until, keep_higher=True)
     rest = [each for each in grants if each not in old_grants]
     after = access_text(person.username, [*rest, Grant(person=person, team=team, role=role, until=until)])
-    return gettext("%(now)s Approved %(length)s: %(after)s") % {
+    return gettext("%(now)s If you approve %(length)s: %(after)s") % {
         "now": now_text,
         "length": request.length,
         "after": after,

@@ -38,7 +38,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.clusters.ownership import people_of
-from hyperclusters.clusters.quotas import used_by
+from hyperclusters.clusters.quotas import usage, used_by
 from hyperclusters.web.access.history import history_context
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
@@ -99,6 +99,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "may_appoint": may(request.user, Permission.APPOINT),
         "projects": len(projects := list(team.projects.values_list("pk", flat=True))),
         "clusters": Cluster.objects.present().filter(project__in=projects).count(),
+        "may_decide": may_grant or may(request.user, Permission.APPOINT),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
         "may_review": may(request.user, Permission.AUDIT, team) or may(request.user, Permission.APPOINT),
@@ -152,8 +153,20 @@ def _part(request: PageRequest, team: Team, tab: str, *, people: int) -> dict[st
     if tab == HISTORY:
         return history_context(request, team)
     if tab == RULES:
-        return {"used": used_by(team), "approvals": approval_rules(team)}
+        return {
+            "used": used_by(team),
+            "approvals": approval_rules(team),
+            "project_quotas": _project_quotas(team),
+        }
     return _people(request, team, people)
+
+
+def _project_quotas(team: Team) -> list[tuple[str, int, int]]:
+    """Name, use and quota of each project of the team that has a quota."""
+    limits = dict(team.projects.filter(retired_at=None, quota__isnull=False).values_list("pk", "quota"))
+    names = team.projects.filter(pk__in=limits).order_by("name").values_list("pk", "name")
+    counts = usage("project", limits) if limits else {}
+    return [(name, counts[pk], limits[pk]) for pk, name in names]
 
 
 def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[str, str, int | None]]:

@@ -77,7 +77,7 @@ def add_service(request: PageRequest, slug: str) -> HttpResponse:
         messages.success(request, _("The service identity is there. Create a token for it now."))
         return team
 
-    context = {"team": team, "title": _("Add service identity"), "submit": _("Add")}
+    context = {"team": team, "title": _("Add service identity"), "submit": _("Add service identity")}
     return form_page(request, form, act, "access/teams/form.html", context)
 
 

@@ -121,7 +121,9 @@ def _people(person: User, text: str) -> Iterator[Place]:
         url = reverse("teams:grant", args=[grant.team.slug if grant.team else "", grant.pk])
         yield Place("user", grant.person.username, about, url)
     if may(person, Permission.APPOINT):
-        for name in User.objects.matching(text).order_by("username").values_list("username", flat=True)[:EACH]:
+        for name in (
+            User.objects.matching(text).order_by("username").values_list("username", flat=True)[:EACH]
+        ):
             yield Place("user", name, _("Person"), f"{reverse('people:list')}?q={quote(name)}")
 
 
