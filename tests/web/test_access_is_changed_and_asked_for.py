@@ -221,7 +221,7 @@ def test_a_member_is_one_row_with_their_roles_in_rising_order(people: People, as
 def test_rules_and_quota_say_what_they_mean_before_an_error(people: People, as_: SignIn) -> None:
     rules = words(as_("tom").get("/teams/vision/rules/"))
     assert "Leave empty for no limit." in rules
-    assert "At the limit we refuse new creations" in words(as_("root").get("/teams/vision/quota/"))
+    assert "At the limit, new creations are refused" in words(as_("root").get("/teams/vision/quota/"))
     set_rules(people.vision, by=people.tom, longest_days=90)
     give = words(as_("tom").get("/teams/vision/give/"))
     assert "Vision allows up to 90 days." in give

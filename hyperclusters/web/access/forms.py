@@ -131,7 +131,12 @@ class RoleForm(UntilForm):
 
     field_order = ["role", "until", "date", "reason"]
 
-    role = forms.ChoiceField(label=_("Role"), widget=RadioRow, help_text=ROLES_HELP)
+    role = forms.ChoiceField(
+        label=_("Role"),
+        widget=RadioRow,
+        help_text=ROLES_HELP,
+        error_messages={"required": _("Choose a role.")},
+    )
 
     def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -181,6 +186,7 @@ class GiveForm(RoleForm):
     who = forms.CharField(
         label=_("User name or e-mail address"),
         max_length=254,
+        error_messages={"required": _("Enter a user name or an e-mail address.")},
         help_text=_(
             "A person without an account gets an invitation by e-mail. Its link works once, within 7 days."
         ),

@@ -72,15 +72,19 @@ def _page(request: PageRequest, cluster: Cluster, error: CreationRefused | None 
     data = request.POST if error else draft_for(request, request.path)
     inside, is_override = inside_context(cluster), "override_inside" in (data or {})
     is_empty = not in_the_way and inside.get("is_known") and not inside.get("failed_at")
-    may_override = cluster.reports_inside and may(request.user, Permission.DECIDE, cluster.project.team)
+    may_decide = may(request.user, Permission.DECIDE, cluster.project.team)
     context = {
         "cluster": cluster,
         "blockers": in_the_way,
         "check": check_context(cluster),
         "inside": inside,
-        "is_only_inside": bool(in_the_way) and not others,
+        "is_inside": len(others) < len(in_the_way),
         "may_delete": not in_the_way,
-        "may_override": may_override and not others and (is_override or not is_empty),
+        "may_decide": may_decide,
+        "may_override": cluster.reports_inside
+        and may_decide
+        and not others
+        and (is_override or not is_empty),
         "is_override": is_override,
         "typed": data,
         "error": refusal(error) if error else "",
