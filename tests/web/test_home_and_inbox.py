@@ -372,7 +372,7 @@ def test_a_project_is_retired_once_nothing_is_in_it_and_can_be_restored(
     assert "1 creation or deletion has no outcome yet" in words(root.get(f"{page}retire/"))
     run_worker()
     refused = root.post(f"{page}retire/", {"reason": "Not needed"})
-    assert (refused.status_code, "1 cluster is in it." in words(refused)) == (422, True)
+    assert (refused.status_code, "1 cluster to delete." in words(refused)) == (422, True)
     assert events(action="project:retire:refused")[-1].reason == "Not needed"
     Cluster.objects.update(gone_at=clock.now())
     assert root.post(f"{page}retire/", {"reason": ""}).status_code == 422

@@ -427,7 +427,7 @@ def test_creations_are_found_by_every_id_and_filter_and_sorted_by_every_column(
         assert names(f"?{query}") == expected, query
     for sort in ("name", "state", "result", "person", "project", "newest"):
         assert body(ada.get(f"{LIST}?sort={sort}")).count("aria-sort") == (sort != "project"), sort
-    assert "All 2 Mine 1 Under way 1 Unsuccessful 1" in words(ada.get(LIST))
+    assert "All 3 Mine 1 Under way 1 Unsuccessful 1" in words(ada.get(LIST))
 
 
 def test_a_failed_creation_says_its_code_and_why_in_the_list(

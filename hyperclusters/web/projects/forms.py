@@ -44,7 +44,7 @@ class KeyForm(forms.Form):
         help_text=_("Only for a temporary key."),
     )
     key_until = UtcDateTimeField(
-        label=_("Ends at (UTC)"),
+        label=_("Expires (UTC)"),
         required=False,
         widget=forms.DateTimeInput({"type": "datetime-local", "class": "input"}, format="%Y-%m-%dT%H:%M"),
         help_text=_("Only for a temporary key. We stop using the key at this time."),
