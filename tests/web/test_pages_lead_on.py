@@ -143,7 +143,7 @@ def test_a_project_that_cannot_be_retired_yet_says_who_can_help(
     assert "no outcome yet" not in page
     Creation.objects.update(state="needs_attention", settled_at=None)
     page = main(confirm(as_("root")).get(f"{projects.vision.get_absolute_url()}retire/"))
-    assert "1 creation needs a decision by an admin of Vision." in page
+    assert "1 creation to decide. Who can decide it: tom, admin of Vision." in page
     assert "Wait for it" not in page  # it would never end
 
 

@@ -96,7 +96,7 @@ def access_refusal(error: ChangeRefused) -> str:
 
 def request_lines(person: User) -> list[str]:
     """What this person has asked for and nobody has decided yet, and who does."""
-    text = gettext("You asked to be %(role)s in %(team)s: %(decided)s.")
+    text = gettext("%(role)s in %(team)s: %(decided)s.")
     lines = []
     for request in AccessRequest.objects.pending().filter(person=person).select_related("team"):
         values = {
