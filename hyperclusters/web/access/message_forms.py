@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import MessageKind, NotificationTarget, Service, Team
@@ -45,7 +46,7 @@ class TargetForm(forms.Form):
     )
     kinds = forms.MultipleChoiceField(label=_("Messages about"), widget=forms.CheckboxSelectMultiple)
     language = forms.ChoiceField(
-        label=_("Language"), choices=settings.LANGUAGES, initial="en", widget=forms.RadioSelect
+        label=_("Language"), choices=settings.LANGUAGES, initial=get_language, widget=forms.RadioSelect
     )
 
     def __init__(
