@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Any
 
 from django.utils.formats import date_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.audit import clock
