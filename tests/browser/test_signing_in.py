@@ -142,7 +142,7 @@ def test_the_pages_of_signing_in_are_for_everybody(
         ("/accounts/login/", "Sign in"),
         ("/accounts/reset/", "New password"),
         (password_path(people.ada), "Set your password"),
-        ("/accounts/reset/MQ/made-up/", "This link is no longer good"),
+        ("/accounts/reset/MQ/made-up/", "This link has expired"),
     ):
         page.goto(path)
         heading(page, title)

@@ -43,7 +43,7 @@ def history_items(
             items.append(_item(event, creation_reason))
         except UNREADABLE:
             text = _("Event %(number)d can't be read") % {"number": number}
-            detail = "" if event else _("What is stored has no seal of ours.")
+            detail = "" if event else _("The stored event has no valid seal.")
             items.append(HistoryItem("triangle-alert", "bad", text, None, detail=detail))
     return items
 

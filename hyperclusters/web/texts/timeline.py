@@ -40,7 +40,7 @@ def timeline(creation: Creation, archived_events: Sequence[Event] = ()) -> list[
         except UNREADABLE:  # also of a document that is another than the action's
             name = _("Event %(number)d can't be read") % {"number": seq}
             at = event.at if event else dict(values(Event.objects.filter(seq=seq), "at")).get(seq)
-            text = "" if event else _("What is stored has no seal of ours.")
+            text = "" if event else _("The stored event has no valid seal.")
             steps.append(Step("bad", name, text, at, unreadable_seq=seq))
     return steps
 

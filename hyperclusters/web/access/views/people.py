@@ -43,9 +43,11 @@ def listing(request: PageRequest) -> HttpResponse:
     people = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
     active = Grant.objects.active().effective().select_related("team").order_by("team__name", "pk")
     everybody = people.prefetch_related(Prefetch("grants", active, to_attr="active_grants"))
+    site = Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by")
     context = {
         "page": Paginator(everybody, PAGE_SIZE).get_page(request.GET.get("page")),
-        "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
+        "site": site,
+        "admins": sum(each.role == Role.PLATFORM_ADMIN for each in site),
         "is_filtered": bool(text),
         "is_team_admin": may(request.user, Permission.GRANT),
     }
