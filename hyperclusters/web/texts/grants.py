@@ -87,7 +87,8 @@ def granted_text(event: Event) -> str:
     if "until" in facts:
         return _until_text((role, datetime.fromisoformat(facts["until"]) if facts["until"] else None))
     if "days" in facts:
-        return f"{role.label} {AccessRequest(days=days).length}"
+        values = {"role": role.label, "length": AccessRequest(days=days).length}
+        return gettext("%(role)s %(length)s") % values
     return str(role.label)
 
 
