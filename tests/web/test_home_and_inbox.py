@@ -210,8 +210,14 @@ def test_access_that_ends_within_a_week_is_said_on_home_and_in_the_inbox(as_: Si
     extend_grant(held, until=clock.now() + timedelta(days=8), reason="Review", by=people.tom)
     assert "Your access as" not in main(vera)
     extend_grant(held, until=clock.now() + timedelta(days=6), reason="Review", by=people.tom)
+    assert "Your access as" not in main(vera), "given for two weeks or less: not before the last day"
+    Grant.objects.filter(pk=held.pk).update(since=clock.now() - timedelta(days=30))
     assert "Your access as Viewer in Vision ends" in main(vera)
-    assert "Your access as Viewer in Vision ends soon" in main(vera, INBOX)
+    assert "Your access as Viewer in Vision ends on" in main(vera, INBOX)
+    Grant.objects.filter(pk=held.pk).update(
+        since=clock.now() - timedelta(days=6), until=clock.now() + timedelta(hours=20)
+    )
+    assert "Your access as Viewer in Vision ends" in main(vera)
 
 
 def test_the_inbox_counts_what_is_new_until_it_is_marked_as_read(

@@ -248,7 +248,7 @@ class JoinForm(forms.Form):
         label=_("Password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=_("12 characters or more."),
+        help_text=_("At least 12 characters, not a common word, and not like your name."),
     )
 
     def clean_password(self) -> str:

@@ -9,9 +9,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from hyperclusters.access.errors import ChangeRefused
-from hyperclusters.access.layers import Stage, covering_grant, replaced_by, stages
-from hyperclusters.access.models import AccessRequest, Grant, RequestState, Role
+from hyperclusters.access.layers import Stage, covering_grant, is_outlasted, replaced_by, stages
+from hyperclusters.access.models import AccessRequest, Grant, RequestState, Role, User
+from hyperclusters.access.permissions import active_grants
 from hyperclusters.access.rules import resolve_expiry
+from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archived_until
@@ -104,6 +106,23 @@ def _then_text(stage: Stage) -> str:
     if until is None:
         return gettext("then %(role)s again") % {"role": role.label}
     return gettext("then %(role)s until %(day)s") % {"role": role.label, "day": last_day(until)}
+
+
+def ending_grants(person: User) -> list[Grant]:
+    """This person's access that ends soon, the nearest end first, unless a higher role there lasts as long."""
+    now, grants = clock.now(), active_grants(person)
+    near = [
+        each for each in grants if each.until and warned_at(each) <= now and not is_outlasted(each, grants)
+    ]
+    return sorted(near, key=lambda grant: grant.until or now)
+
+
+def warned_at(grant: Grant) -> datetime:
+    """A week before its end; a day before, if it was given for two weeks or less; when it was given, if that is later."""
+    if grant.until is None:
+        return grant.since
+    is_short = grant.until - grant.since <= 2 * SOON
+    return max(grant.until - (timedelta(days=1) if is_short else SOON), grant.since)
 
 
 def no_action_text() -> str:

@@ -149,8 +149,9 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
     words = _("Deactivate %(who)s") if is_active else _("Reactivate %(who)s")
     submit = words % {"who": person.username}
     title = f"{submit}?" if is_active else submit
-    owned = Cluster.objects.present().filter(owner=person).count() if is_active else 0
-    context = {"title": title, "submit": submit, "danger": is_active, "person_shown": person, "owned": owned}
+    context = {"title": title, "submit": submit, "danger": is_active, "person_shown": person}
+    if is_active:
+        context["cluster_count"] = Cluster.objects.present().filter(owner=person).count()
     return form_page(request, form, act, FORM, context)
 
 

@@ -99,7 +99,6 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "may_appoint": may(request.user, Permission.APPOINT),
         "projects": len(projects := list(team.projects.values_list("pk", flat=True))),
         "clusters": Cluster.objects.present().filter(project__in=projects).count(),
-        "may_decide": may_grant or may(request.user, Permission.APPOINT),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
         "may_review": may(request.user, Permission.AUDIT, team) or may(request.user, Permission.APPOINT),
@@ -163,10 +162,9 @@ def _part(request: PageRequest, team: Team, tab: str, *, people: int) -> dict[st
 
 def _project_quotas(team: Team) -> list[tuple[str, int, int]]:
     """Name, use and quota of each project of the team that has a quota."""
-    limits = dict(team.projects.filter(retired_at=None, quota__isnull=False).values_list("pk", "quota"))
-    names = team.projects.filter(pk__in=limits).order_by("name").values_list("pk", "name")
-    counts = usage("project", limits) if limits else {}
-    return [(name, counts[pk], limits[pk]) for pk, name in names]
+    projects = list(team.projects.filter(retired_at=None, quota__isnull=False).order_by("name"))
+    counts = usage("project", [each.pk for each in projects]) if projects else {}
+    return [(each.name, counts[each.pk], each.quota or 0) for each in projects]
 
 
 def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[str, str, int | None]]:
