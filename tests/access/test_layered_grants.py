@@ -17,7 +17,7 @@ from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, may, who_can
 from hyperclusters.access.services import add_person, end_all_grants, end_grant, extend_grant, grant
 from hyperclusters.clusters.ownership import people_of
-from hyperclusters.web.texts.notices import ending_grants
+from hyperclusters.web.texts.grants import ending_grants
 from tests.conftest import People, events
 
 WEEK = timedelta(days=7)

@@ -215,7 +215,7 @@ def test_a_name_that_a_live_cluster_has_is_refused_with_a_link_to_it(
     answer = submit(as_("ada"), name="taken", reason="mine")
     assert answer.status_code == 422
     assert (
-        "Fix this first: Name: A cluster with this name already exists in this project. Nothing was sent"
+        "Fix this first: Name : A cluster with this name already exists in this project. Nothing was sent"
         in words(answer)
     )
     assert "Already exists in this project" in words(answer)
@@ -239,7 +239,7 @@ def test_a_taken_name_is_said_beside_the_other_errors(as_: SignIn, projects: Pro
     run_worker()
     ada = as_("ada")
     text = words(submit(ada, name="taken", hyper_cluster_subnet_id="none"))
-    box = "Not sent. Fix this first: Name: taken already exists in this project Subnet ID: Enter a subnet ID"
+    box = "Not sent. Fix this first: Name : taken already exists in this project Subnet ID : Enter a subnet ID"
     assert box in text
     back = words(ada.get("/clusters/new/"))
     assert "Your last entries are back. Start over" in back
