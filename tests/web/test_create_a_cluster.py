@@ -239,7 +239,9 @@ def test_a_taken_name_is_said_beside_the_other_errors(as_: SignIn, projects: Pro
     run_worker()
     ada = as_("ada")
     text = words(submit(ada, name="taken", hyper_cluster_subnet_id="none"))
-    box = "Not sent. Fix this first: Name : taken already exists in this project Subnet ID : Enter a subnet ID"
+    box = (
+        "Not sent. Fix this first: Name : taken already exists in this project Subnet ID : Enter a subnet ID"
+    )
     assert box in text
     back = words(ada.get("/clusters/new/"))
     assert "Your last entries are back. Start over" in back

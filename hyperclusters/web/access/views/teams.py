@@ -272,10 +272,15 @@ def _without_owner(request: PageRequest, team: Team) -> dict[str, Any]:
     }
 
 
-def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
-    """Each service identity with its tokens that are not revoked."""
+def _services(team: Team) -> list[tuple[User, Grant | None, list[ApiToken]]]:
+    """Each service identity with its access, and its tokens that are not revoked."""
     active = Prefetch("api_tokens", ApiToken.objects.filter(revoked_at__isnull=True).select_related("team"))
-    return [(each, list(each.api_tokens.all())) for each in identities_of(team).prefetch_related(active)]
+    identities = list(identities_of(team).prefetch_related(active))
+    layers = grants_of_people(team, [each.pk for each in identities])
+    return [
+        (each, layers[each.pk][-1] if layers[each.pk] else None, list(each.api_tokens.all()))
+        for each in identities
+    ]
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:
