@@ -186,7 +186,7 @@ def test_a_reminder_is_sent_only_if_the_person_s_access_really_changes(people: P
     ]
     for person, role, until in rows[1:]:
         Grant.objects.create(
-            person=person, role=role, team=people.vision, until=until, since=now - WEEK, reason="x"
+            person=person, role=role, team=people.vision, until=until, since=now - 3 * WEEK, reason="x"
         )
     notices = {
         (person.username, each.role) for person in {row[0] for row in rows} for each in ending_grants(person)
