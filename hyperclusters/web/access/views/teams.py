@@ -51,10 +51,10 @@ from hyperclusters.web.texts.approvals import approval_rules
 PEOPLE = 200  # offered as owners; others are typed
 MEMBERS, RULES, SERVICES, HISTORY = "members", "rules", "services", "history"
 ABLE = {
-    "VIEW": gettext_lazy("view"),
-    "CREATE": gettext_lazy("create"),
-    "DECIDE": gettext_lazy("decide outcomes"),
-    "GRANT": gettext_lazy("give access"),
+    "VIEW": gettext_lazy("View"),
+    "CREATE": gettext_lazy("Create"),
+    "DECIDE": gettext_lazy("Decide outcomes"),
+    "GRANT": gettext_lazy("Give access"),
 }
 UNUSED_FOR = timedelta(days=30)
 GRANTERS = on("team", Permission.GRANT)
@@ -239,7 +239,7 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
             "layered": rows.filter(Exists(theirs.exclude(pk=OuterRef("pk")))),
         }[show]
     filters = [
-        menu(query, "can", _("Permission"), able, everything=_("anything")),
+        menu(query, "can", _("Permission"), able, everything=_("Any permission")),
         menu(query, "show", _("Show"), special, everything=_("Everybody")),
     ]
     return rows, filters, bool(text or can or show)
