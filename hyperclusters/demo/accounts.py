@@ -17,7 +17,7 @@ from hyperclusters.environment import writable
 PEOPLE = {
     "ada": _("creates clusters in team Vision"),
     "tom": _("leads team Vision"),
-    "vera": _("may look in team Vision"),
+    "vera": _("views clusters in team Vision"),
     "sam": _("leads team Speech"),
     "mallory": _("creates clusters in team Speech"),
     "olga": _("audits every team"),

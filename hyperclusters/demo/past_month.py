@@ -62,7 +62,7 @@ class History:
         self.speech = add_team(slug="speech", name="Speech", by=root)
         self._grant("tom", Role.ADMIN, self.vision, "Leads the team", root)
         self._grant("sam", Role.ADMIN, self.speech, "Leads the team", root)
-        self.southwest = self._connect("vision-cn-southwest-2", self.vision, VISION_PROJECT_ID, quota=12)
+        self.southwest = self._connect("vision-cn-southwest-2", self.vision, VISION_PROJECT_ID, quota=20)
         self.north = self._connect("speech-cn-north-9", self.speech, SPEECH_PROJECT_ID)
         self._at(29.8)
         self._grant("ada", Role.CREATOR, self.vision, "Training infrastructure", tom)

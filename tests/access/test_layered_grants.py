@@ -17,7 +17,7 @@ from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, may, who_can
 from hyperclusters.access.services import add_person, end_all_grants, end_grant, extend_grant, grant
 from hyperclusters.clusters.ownership import people_of
-from hyperclusters.web.texts.notices import ending_grants
+from hyperclusters.web.texts.grants import ending_grants
 from tests.conftest import People, events
 
 WEEK = timedelta(days=7)
@@ -186,7 +186,7 @@ def test_a_reminder_is_sent_only_if_the_person_s_access_really_changes(people: P
     ]
     for person, role, until in rows[1:]:
         Grant.objects.create(
-            person=person, role=role, team=people.vision, until=until, since=now - WEEK, reason="x"
+            person=person, role=role, team=people.vision, until=until, since=now - 3 * WEEK, reason="x"
         )
     notices = {
         (person.username, each.role) for person in {row[0] for row in rows} for each in ending_grants(person)

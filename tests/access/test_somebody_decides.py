@@ -57,7 +57,7 @@ def test_the_warning_says_what_this_person_can_do(people: People, as_: SignIn) -
     assert "root can appoint one." in words(vera)
     assert "/give/" not in vera.content.decode()
     form = as_("root").get("/teams/vision/give/?role=admin&until=open").content.decode()
-    assert "<h1>Appoint an admin</h1>" in form
+    assert "<h1>Add team admin</h1>" in form
     assert re.search('<input type="hidden" name="role" value="admin"', form)
     assert re.search('value="open"[^>]* checked', form)
 

@@ -398,7 +398,7 @@ def test_what_was_lost_lately_was_ended_or_has_run_out_since_then(people: People
 def test_the_latest_changes_of_access_are_changes(people: People, as_: SignIn) -> None:
     as_("vera").get("/teams/vision/rules/")
     as_("vera").get("/teams/vision/who.csv")
-    changes = words(as_("tom").get("/teams/vision/?tab=history")).partition("Latest changes of access")[2]
+    changes = words(as_("tom").get("/teams/vision/?tab=history")).partition("Access changes")[2]
     assert "gave access to ada · Creator with no end date" in changes
     assert "denied" not in changes
     assert "exported" not in changes

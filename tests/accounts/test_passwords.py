@@ -59,7 +59,7 @@ def test_a_link_by_mail_sets_a_new_password_once_and_ends_all_sessions(as_: Sign
     assert not Session.objects.exists()
     again = Browser().post(path, dict.fromkeys(TWICE, "another new password"))
     assert again.status_code == 410
-    assert "no longer good" in words(again)
+    assert "This link has expired" in words(again)
     assert Browser().post(LOGIN, {"username": "ada", "password": NEW}).status_code == 302
     rows = [(each.action, each.person_name) for each in events(action__startswith="access:password:")]
     assert rows == [("access:password:reset-asked", "ada"), ("access:password:reset", "ada")]

@@ -255,7 +255,7 @@ def test_the_page_says_so_while_no_worker_is_running_and_stops_once_one_is(
     window: Window, people: People, projects: Projects, start_worker: Start
 ) -> None:
     page = window("ada")
-    banner = page.get_by_text("No worker is running: new creations wait until one is back.")
+    banner = page.get_by_text("No worker is running: new creations wait until an operator starts one.")
     page.goto("/clusters/new/")
     expect(banner).to_be_visible()
     creation = submit_creation(people.ada, projects.vision)

@@ -142,7 +142,7 @@ def test_the_pages_of_signing_in_are_for_everybody(
         ("/accounts/login/", "Sign in"),
         ("/accounts/reset/", "New password"),
         (password_path(people.ada), "Set your password"),
-        ("/accounts/reset/MQ/made-up/", "This link is no longer good"),
+        ("/accounts/reset/MQ/made-up/", "This link has expired"),
     ):
         page.goto(path)
         heading(page, title)
@@ -207,5 +207,5 @@ def test_without_scripts_passkeys_are_not_offered_and_the_rest_works(window: Win
     page.get_by_role("button", name="Sign in", exact=True).click()
     heading(page, "Home")
     page.goto("/accounts/security/passkey/")
-    expect(page.get_by_text("Passkeys don't work here")).to_be_visible()
+    expect(page.get_by_text("Passkeys aren't available")).to_be_visible()
     assert settings.SESSION_COOKIE_NAME in {cookie["name"] for cookie in page.context.cookies()}

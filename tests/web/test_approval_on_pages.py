@@ -133,7 +133,7 @@ def test_the_team_s_page_shows_the_rule_and_its_admins_change_it(
     people: People, projects: Projects, as_: SignIn
 ) -> None:
     tom = as_("tom")
-    assert "Approval not needed for a creation" in main(tom.get("/teams/vision/?tab=rules"))
+    assert "Approval of creations Not needed" in main(tom.get("/teams/vision/?tab=rules"))
     tom.post(
         "/teams/vision/rules/",
         {"allows_open_ended": "on", "approval_types": ["ECS"], "approval_from": "20", "reason": "Budget"},

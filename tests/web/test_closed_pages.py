@@ -27,7 +27,7 @@ def test_a_signed_in_person_keeps_the_menu_on_a_page_that_is_closed_or_absent(
 def test_where_no_team_s_admin_can_help_nobody_is_sent_to_one(path: str, people: People, as_: SignIn) -> None:
     answer = as_("tom").get(path)
     assert answer.status_code == 403
-    assert "no role in a team allows it" in main(answer)
+    assert "no team role gives it" in main(answer)
     assert "Who can help: root." in main(answer)
     assert "Request access" not in main(answer)
     assert "team admin" not in main(answer)

@@ -156,8 +156,8 @@ BAD_CHOICES: dict[str, tuple[dict[str, str], str]] = {
     "a path": ({"project_id": "../../v2"}, "A project ID has 1 to 64 letters, digits or hyphens."),
     "a path for a pick": ({"picked": "../../v2"}, "A project ID has 1 to 64 letters, digits or hyphens."),
     "a taken name": ({"picked": PICKED, "name": "vision-cn-southwest-2"}, "already exists"),
-    "no name": ({"picked": PICKED, "name": ""}, "This field is required."),
-    "no team": ({"picked": PICKED, "team": ""}, "This field is required."),
+    "no name": ({"picked": PICKED, "name": ""}, "Enter a name."),
+    "no team": ({"picked": PICKED, "team": ""}, "Choose a team."),
     "a connected one": ({"picked": "a" * 32}, "already exists"),
 }
 
@@ -347,7 +347,7 @@ def test_iam_of_a_region_must_be_on_the_operators_list(
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"access_key": ""}, "This is missing."),
+        ({"access_key": ""}, "Enter the access key ID."),
         ({"secret_key": "two words"}, "A key has no spaces"),
         ({"region": "", "endpoint": ""}, "Choose a region, or type the endpoint."),
         ({"security_token": "t"}, "Enter when the temporary key ends."),

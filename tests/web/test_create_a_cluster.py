@@ -214,7 +214,10 @@ def test_a_name_that_a_live_cluster_has_is_refused_with_a_link_to_it(
     run_worker()
     answer = submit(as_("ada"), name="taken", reason="mine")
     assert answer.status_code == 422
-    assert "Not sent. Fix this first: Name" in words(answer)
+    assert (
+        "Fix this first: Name : A cluster with this name already exists in this project. Nothing was sent"
+        in words(answer)
+    )
     assert "Already exists in this project" in words(answer)
     assert projects.vision.clusters.get().get_absolute_url() in body(answer)
     assert (value_of(answer, "name"), value_of(answer, "reason")) == ("taken", "mine")
@@ -229,6 +232,20 @@ def test_a_name_that_is_free_in_this_project_may_be_taken_in_another(
     cloud.simulator.add_cluster(projects.speech.project_id, "same")
     run_worker()
     assert submit(as_("ada"), name="same").status_code == 302
+
+
+def test_a_taken_name_is_said_beside_the_other_errors(as_: SignIn, projects: Projects, cloud: Cloud) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "taken")
+    run_worker()
+    ada = as_("ada")
+    text = words(submit(ada, name="taken", hyper_cluster_subnet_id="none"))
+    box = (
+        "Not sent. Fix this first: Name : taken already exists in this project Subnet ID : Enter a subnet ID"
+    )
+    assert box in text
+    back = words(ada.get("/clusters/new/"))
+    assert "Your last entries are back. Start over" in back
+    assert "Your last entries are back." not in words(ada.get("/clusters/new/", {"type": "HPS"}))
 
 
 def test_a_name_whose_creation_is_open_is_refused_with_a_link_to_it(
@@ -359,7 +376,7 @@ def test_a_full_project_refuses_and_says_how_many_it_may_have(
     assert answer.status_code == 422
     assert "This project has reached its quota of 1 cluster. Nothing was sent: delete one" in words(answer)
     assert refusals() == ["quota"]
-    assert "1 of 1 clusters used: no room Quota of the project" in words(answer)
+    assert "Project quota: 1 of 1 used" in words(answer)
 
 
 def test_a_quota_of_0_is_said_as_a_choice_and_not_as_a_full_project(as_: SignIn, projects: Projects) -> None:

@@ -107,7 +107,7 @@ def test_the_inbox_says_of_an_answered_question_that_nothing_is_left_to_do(
     assert main(ada.get("/")).count("olga asks you about train-1") == 1, "once, where it is answered"
     answer(follow_up=follow_up, by=people.ada, text="It was urgent", token=uuid.uuid4())
     page = main(ada.get("/inbox/"))
-    assert "You answered; an auditor closes it" in page
+    assert "Your answer about train-1 New Waiting for an auditor to close it" in page
     assert "Why no test run?" not in page
 
 

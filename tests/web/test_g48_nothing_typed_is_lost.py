@@ -217,7 +217,7 @@ def test_g48_signing_in_again_brings_a_form_back_filled_and_does_nothing(
     target = parse_qs(urlsplit(turned_away["Location"]).query)["next"][0]
     sign_in_page = words(browser.get(turned_away["Location"]))
     assert "Your session has ended. Sign in again to go on." in sign_in_page
-    assert "What you typed comes back after you sign in." in sign_in_page
+    assert "Sign in, and your form is back as you left it." in sign_in_page
     back = sign_in(browser, name, target)
     confirm(browser)
     page = browser.get(back["Location"], follow=True)

@@ -210,8 +210,14 @@ def test_access_that_ends_within_a_week_is_said_on_home_and_in_the_inbox(as_: Si
     extend_grant(held, until=clock.now() + timedelta(days=8), reason="Review", by=people.tom)
     assert "Your access as" not in main(vera)
     extend_grant(held, until=clock.now() + timedelta(days=6), reason="Review", by=people.tom)
+    assert "Your access as" not in main(vera), "given for two weeks or less: not before the last day"
+    Grant.objects.filter(pk=held.pk).update(since=clock.now() - timedelta(days=30))
     assert "Your access as Viewer in Vision ends" in main(vera)
-    assert "Your access as Viewer in Vision ends soon" in main(vera, INBOX)
+    assert "Your access as Viewer in Vision ends on" in main(vera, INBOX)
+    Grant.objects.filter(pk=held.pk).update(
+        since=clock.now() - timedelta(days=6), until=clock.now() + timedelta(hours=20)
+    )
+    assert "Your access as Viewer in Vision ends" in main(vera)
 
 
 def test_the_inbox_counts_what_is_new_until_it_is_marked_as_read(
@@ -377,7 +383,7 @@ def test_a_project_is_retired_once_nothing_is_in_it_and_can_be_restored(
     assert "1 creation or deletion has no outcome yet" in words(root.get(f"{page}retire/"))
     run_worker()
     refused = root.post(f"{page}retire/", {"reason": "Not needed"})
-    assert (refused.status_code, "1 cluster is in it." in words(refused)) == (422, True)
+    assert (refused.status_code, "1 cluster to delete." in words(refused)) == (422, True)
     assert events(action="project:retire:refused")[-1].reason == "Not needed"
     Cluster.objects.update(gone_at=clock.now())
     assert root.post(f"{page}retire/", {"reason": ""}).status_code == 422

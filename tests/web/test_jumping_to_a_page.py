@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from hyperclusters.access.models import Grant
 from hyperclusters.clusters.models import Cluster, Creation, Project
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.pages import HTMX, SignIn, body, words
@@ -77,18 +78,29 @@ def test_pages_teams_projects_and_the_audit_are_offered_to_whom_they_are_open(
     assert found(as_, "ada", "projects") == {}
     assert found(as_, "vera", "new clus") == {}
     assert found(as_, "vera", "vision") == {"Vision Team": "/teams/vision/"}
-    assert found(as_, "tom", "secret") == {"secret In the audit": "/audit/?q=secret"}
+    assert found(as_, "tom", "secret") == {"Search the audit for “secret”": "/audit/?q=secret"}
     assert found(as_, "root", "projects") == {"Projects": "/projects/"}
     project = Project.objects.get(team__slug="vision")
     assert found(as_, "root", project.project_id) == {f"{project.name} Project": f"/projects/{project.pk}/"}
     assert found(as_, "olga", "export") == {
         "Export Audit": "/audit/export/",
-        "export In the audit": "/audit/?q=export",
+        "Search the audit for “export”": "/audit/?q=export",
     }
     assert "Alerts Audit" in found(as_, "olga", "alert")
     assert "Alerts Audit" not in found(as_, "tom", "alert")
     assert found(as_, "ada", "export") == {}
-    assert found(as_, "olga", "a&b") == {"a&amp;b In the audit": "/audit/?q=a%26b"}
+    assert found(as_, "olga", "a&b") == {"Search the audit for “a&amp;b”": "/audit/?q=a%26b"}
+
+
+def test_a_person_is_found_by_who_gives_them_access_or_appoints(people: People, as_: SignIn) -> None:
+    grant = Grant.objects.get(person=people.vera, team=people.vision)
+    assert found(as_, "tom", "vera") == {
+        "vera Viewer · Vision": f"/teams/vision/grants/{grant.pk}/",
+        "Search the audit for “vera”": "/audit/?q=vera",
+    }
+    assert found(as_, "tom", "mallory") == {"Search the audit for “mallory”": "/audit/?q=mallory"}
+    assert found(as_, "root", "vera") == {"vera Person": "/people/?q=vera"}
+    assert found(as_, "ada", "vera") == {}
 
 
 def test_without_scripts_it_is_a_page_and_for_htmx_the_part_that_changes(

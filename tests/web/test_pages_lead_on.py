@@ -138,12 +138,12 @@ def test_a_project_that_cannot_be_retired_yet_says_who_can_help(
     submit_creation(people.ada, projects.vision)
     run_worker()
     page = main(confirm(as_("root")).get(f"{projects.vision.get_absolute_url()}retire/"))
-    assert "1 cluster is in it. Admins of Vision can delete: tom." in page
+    assert "1 cluster to delete. Who can delete it: tom, admin of Vision." in page
     assert "Delete it first" not in page
     assert "no outcome yet" not in page
     Creation.objects.update(state="needs_attention", settled_at=None)
     page = main(confirm(as_("root")).get(f"{projects.vision.get_absolute_url()}retire/"))
-    assert "1 creation needs a decision by an admin of Vision." in page
+    assert "1 creation to decide. Who can decide it: tom, admin of Vision." in page
     assert "Wait for it" not in page  # it would never end
 
 

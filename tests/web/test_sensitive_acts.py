@@ -85,7 +85,7 @@ def test_root_signed_in_a_while_ago_confirms_and_goes_on_where_the_forms_are(
     root, page = as_("root"), projects.vision.get_absolute_url()
     response = root.get(page)
     assert 'name="secret_key"' not in body(response)
-    assert "Confirm who you are to change them." in main(response)
+    assert "Change settings or key" in main(response)
     answer = root.get(f"{page}change/", follow=True)
     assert "Confirm who you are" in words(answer)
     answer = root.post(ASKED, {"next": f"{page}change/", "proof": PASSWORD}, follow=True)

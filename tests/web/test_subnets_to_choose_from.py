@@ -30,7 +30,7 @@ def add(project: Project, name: str, *subnets: str | tuple[str, bool | None], **
 
 def rows(page: Any) -> list[str]:
     """The rows of the list of subnets, as words."""
-    found = re.search(r'id="subnets".*?</details>', body(page), re.DOTALL)
+    found = re.search(r'id="subnets".*?(</details>|</p>\s*</div>)', body(page), re.DOTALL)
     items = re.findall(r"<li>(.*?)</li>", found[0], re.DOTALL) if found else []
     return [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in items]
 

@@ -116,10 +116,10 @@ def test_views_of_creations_say_how_many_rows_they_have_up_to_a_bound(
     withdraw(mine, by=people.ada)
     Creation.objects.filter(pk=others.pk).update(state=State.FAILED, settled_at=clock.now())
     ada = as_("ada")
-    assert "All Mine 1 Under way 0 Unsuccessful 1" in main(ada.get(CREATIONS))
+    assert "All 2 Mine 1 Under way 0 Unsuccessful 1" in main(ada.get(CREATIONS))
     submit_creation(people.ada, projects.vision, "another")
     monkeypatch.setattr(listing, "MOST_COUNTED", 2)
-    assert "All Mine 1+ Under way 1 Unsuccessful 1" in main(ada.get(CREATIONS))
+    assert "All 3 Mine 1+ Under way 1 Unsuccessful 1" in main(ada.get(CREATIONS))
 
 
 @pytest.mark.parametrize(("quota", "tight", "full"), [(12, 9, 10.8), (4, 3, 3.6)])

@@ -104,14 +104,15 @@ def test_problems_come_first_and_the_preview_names_the_first(
     order = (
         "2 things to fix",
         "taken already exists",
-        "1 of 1 clusters used: no room",
+        "Project quota: 1 of 1 used",
         "You can create in Vision",
     )
     places = [text.index(each) for each in order]
     assert places == sorted(places)
-    assert "Would not be sent: taken already exists in this project." in text
+    assert "Would not be sent now." in text
     free = words(as_("ada").get(NEW, {"name": "free", "type": "HPS"}, headers=HTMX))
-    assert "Would not be sent: 1 of 1 clusters used: no room." in free
+    assert "Would not be sent now." in free
+    assert "Delete a cluster, or ask a platform admin for more." in free
 
 
 def test_each_check_has_its_proof(people: People, projects: Projects, cloud: Cloud, as_: SignIn) -> None:
@@ -134,7 +135,7 @@ def test_a_missing_reason_is_something_to_fix_only_where_the_team_asks_for_one(
     ada = as_("ada")
     assert "asks for a reason" not in words(ada.get(NEW, {"name": "a"}))
     Team.objects.filter(pk=people.vision.pk).update(reason_required=True)
-    assert "Would not be sent: Vision asks for a reason." in words(ada.get(NEW, {"name": "a"}))
+    assert "Would not be sent now." in words(ada.get(NEW, {"name": "a"}))
     assert "Would not be sent" not in words(ada.get(NEW, {"name": "a", "reason": "x"}))
 
 

@@ -50,7 +50,7 @@ class RulesForm(TeamModelForm):
             "longest_days": _("Longest access, in days"),
             "name_pattern": _("Cluster names"),
             "reason_required": _("A creation needs a reason"),
-            "approval_from": _("Approval from this many clusters on"),
+            "approval_from": _("Approval needed from this cluster on"),
         }
         help_texts = {
             "allows_open_ended": _("Untick to require an end date. Existing access stays as it is."),
@@ -73,7 +73,7 @@ class QuotaForm(forms.Form):
     """How many clusters a team may have in all its projects."""
 
     quota = forms.IntegerField(
-        label=_("Most clusters in all projects"),
+        label=_("Maximum clusters in all projects"),
         min_value=0,
         max_value=1_000_000,
         required=False,
@@ -90,7 +90,7 @@ class QuotaForm(forms.Form):
             used_count,
         ) % {"n": used_count}
         rest = gettext(
-            "At the limit we refuse new creations and keep the clusters. Leave empty for no limit."
+            "At the limit, new creations are refused and existing clusters stay. Leave empty for no limit."
         )
         self.fields["quota"].help_text = f"{text} {rest}"
 

@@ -131,7 +131,12 @@ class RoleForm(UntilForm):
 
     field_order = ["role", "until", "date", "reason"]
 
-    role = forms.ChoiceField(label=_("Role"), widget=RadioRow, help_text=ROLES_HELP)
+    role = forms.ChoiceField(
+        label=_("Role"),
+        widget=RadioRow,
+        help_text=ROLES_HELP,
+        error_messages={"required": _("Choose a role.")},
+    )
 
     def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -181,7 +186,10 @@ class GiveForm(RoleForm):
     who = forms.CharField(
         label=_("User name or e-mail address"),
         max_length=254,
-        help_text=_("Enter an e-mail address to invite a person without an account."),
+        error_messages={"required": _("Enter a user name or an e-mail address.")},
+        help_text=_(
+            "A person without an account gets an invitation by e-mail. Its link works once, within 7 days."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
 
@@ -240,7 +248,7 @@ class JoinForm(forms.Form):
         label=_("Password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=_("12 characters or more."),
+        help_text=_("At least 12 characters, not a common word, and not like your name."),
     )
 
     def clean_password(self) -> str:

@@ -68,9 +68,7 @@ class ApproveForm(forms.Form):
     """For how long from now on, and a word with it."""
 
     days = forms.TypedChoiceField(label=_("For how long"), required=False, coerce=int, empty_value=None)
-    note = forms.CharField(
-        label=_("Reason"), max_length=500, required=False, help_text=_("The person reads it.")
-    )
+    note = forms.CharField(label=_("Reason"), max_length=500, required=False)
 
     def __init__(self, *args: Any, days: int | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -29,7 +29,7 @@ class SignInForm(AuthenticationForm):
     )
 
     error_messages = {
-        "invalid_login": _("User name and password do not match. Capitals matter in the password only."),
+        "invalid_login": _("User name and password don't match. Passwords are case-sensitive."),
         "inactive": _("This account is not active."),
     }
 

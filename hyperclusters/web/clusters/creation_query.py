@@ -127,7 +127,7 @@ VIEWS: dict[str, statements.Build[Any]] = {
 def views(query: QueryDict, numbers: dict[str, int]) -> list[View]:
     """The views of the list that everybody has, in the order that is chosen, with how many rows each has."""
     standard: list[tuple[str, dict[str, list[str]], int | str | None]] = [
-        (_("All"), {}, None),  # its number stands in the heading
+        (_("All"), {}, numbers["all"]),
         (_("Mine"), {"mine": ["1"]}, number_text(numbers["mine"])),
         (_("Under way"), {"state": [OPEN]}, numbers[OPEN]),
         (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, number_text(numbers[UNSUCCESSFUL])),

@@ -33,6 +33,7 @@ class OneTimeToken(forms.UUIDField):
 class CreationForm(forms.Form):
     """What to create. Values are taken as typed, to the byte: nothing is stripped that would be sent."""
 
+    is_refused = False  # whether an error says itself that nothing was sent
     SHOWN = ("project", "name", "type", "hyper_cluster_subnet_id", "reason")
 
     project = forms.ChoiceField(
@@ -132,7 +133,7 @@ WIDGETS: dict[str, dict[str, str]] = {
         "spellcheck": "false",
         "autocapitalize": "off",
         "aria-describedby": "id_hyper_cluster_subnet_id_note id_hyper_cluster_subnet_id_helptext",
-        "placeholder": _("Search or paste a subnet ID"),  # type: ignore[dict-item]
+        "placeholder": _("Search by ID or cluster name, or paste a subnet ID"),  # type: ignore[dict-item]
     },
     # The live check gets only its first character: an address has no room for long text.
     "reason": {"class": "input", "maxlength": "500", "autocomplete": "off", "data-brief": ""},

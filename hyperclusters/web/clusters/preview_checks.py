@@ -73,7 +73,9 @@ def _name_check(ahead: Preflight, *, is_overridden: bool) -> Check:
 
 
 def _subnet(subnet_id: str) -> list[Check]:
-    return [Check("bad", _("The subnet ID is invalid"))] if subnet_id and not is_subnet_id(subnet_id) else []
+    if not subnet_id or is_subnet_id(subnet_id):
+        return []
+    return [Check("warn", _("Choose or enter a subnet ID, or clear the field"), is_missing=True)]
 
 
 def _rules(ahead: Preflight, broken_fields: list[str]) -> list[Check]:
@@ -113,27 +115,21 @@ def _quotas(ahead: Preflight) -> list[Check]:
     project, team = ahead.project, ahead.project.team
     lines = []
     if project.quota is not None:
-        lines.append(_quota(ahead.usage, project.quota, _("Quota of the project")))
+        lines.append(_quota(ahead.usage, project.quota, _("Project quota")))
     if team.quota is not None and ahead.used_by_team is not None:
-        lines.append(_quota(ahead.used_by_team, team.quota, _("Quota of the team")))
+        lines.append(_quota(ahead.used_by_team, team.quota, _("Team quota")))
     return lines
 
 
 def _quota(count: int, quota: int, whose: str) -> Check:
-    numbers = {"used": count, "quota": quota}
+    text = _("%(whose)s: %(used)s of %(quota)s used") % {"whose": whose, "used": count, "quota": quota}
     if not quota:
-        return Check(
-            "bad",
-            _("The quota is 0: no cluster can be created"),
-            _("%(whose)s. A platform admin can raise it.") % {"whose": whose},
-        )
+        return Check("bad", text, _("No cluster can be created. A platform admin can raise the quota."))
     if count >= quota:
-        way_out = _("%(whose)s. Delete a cluster, or ask a platform admin for more.") % {"whose": whose}
-        return Check("bad", _("%(used)s of %(quota)s clusters used: no room") % numbers, way_out)
+        return Check("bad", text, _("Delete a cluster, or ask a platform admin for more."))
     if count == quota - 1:
-        text = _("This is cluster %(quota)s of %(quota)s") % numbers
-        return Check("warn", text, _("%(whose)s: used up after this") % {"whose": whose})
-    return Check("ok", _("%(used)s of %(quota)s clusters used") % numbers, whose)
+        return Check("warn", text, _("Used up after this one"))
+    return Check("ok", text)
 
 
 def _cloud(ahead: Preflight) -> list[Check]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.subnets import Subnet, known_subnets
@@ -62,16 +61,11 @@ def _choices(project: Project, entry: str) -> SubnetChoices:
 
 
 def _note(choices: SubnetChoices, entry: str) -> dict[str, object]:
-    """What to say of what is typed: who uses the subnet, how many match, or what is wrong with it."""
+    """What to say of what is typed: who uses the subnet, or what is wrong with it."""
     if choices.subnet_id and choices.subnet_id == entry:
         if choices.subnet and (users := choices.subnet.clusters):
             return {"kind": "", "text": _("Used by"), "clusters": users[:3], "more": len(users[3:])}
         return {"kind": "", "text": _("No cluster of this project uses it, as far as we know.")}
     if choices.matches and entry and choices.search == entry and not is_subnet_id(entry.lower()):
-        text = ngettext(
-            "%(n)d known subnet matches. Choose one.",
-            "%(n)d known subnets match. Choose one.",
-            choices.matches,
-        )
-        return {"kind": "", "text": text % {"n": choices.matches}}
+        return {}  # the list says how many
     return {"kind": "err", "text": subnet_trouble(entry)} if entry else {}

@@ -16,6 +16,10 @@ from hyperclusters.modelarts import Credentials, is_header_safe
 from hyperclusters.web.shared.fields import UtcDateTimeField
 
 PLAIN = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+KEY_ERRORS = {
+    "access_key": _("Enter the access key ID."),
+    "secret_key": _("Enter the secret access key."),
+}
 SECRET = PLAIN | {"autocomplete": "new-password"}
 
 
@@ -44,7 +48,7 @@ class KeyForm(forms.Form):
         help_text=_("Only for a temporary key."),
     )
     key_until = UtcDateTimeField(
-        label=_("Ends at (UTC)"),
+        label=_("Expires (UTC)"),
         required=False,
         widget=forms.DateTimeInput({"type": "datetime-local", "class": "input"}, format="%Y-%m-%dT%H:%M"),
         help_text=_("Only for a temporary key. We stop using the key at this time."),
@@ -54,9 +58,9 @@ class KeyForm(forms.Form):
         super().__init__(*args, **kwargs)
         if not settings.METADATA_ENDPOINT:
             del self.fields["key_kind"]
-            for name in ("access_key", "secret_key"):
+            for name, error in KEY_ERRORS.items():
                 self.fields[name].required = True
-                self.fields[name].error_messages["required"] = gettext("This is missing.")
+                self.fields[name].error_messages["required"] = error
 
     def clean(self) -> dict[str, Any]:
         """A key is whole, and can stand in a header as it is."""
@@ -66,7 +70,7 @@ class KeyForm(forms.Form):
         for name in ("access_key", "secret_key", "security_token"):
             value = data.get(name, "")
             if not value and name != "security_token" and name not in self.errors:
-                self.add_error(name, gettext("This is missing."))
+                self.add_error(name, str(KEY_ERRORS[name]))
             elif value and not is_header_safe(value):
                 self.add_error(name, gettext("A key has no spaces, line breaks or letters beyond ASCII."))
         if data.get("security_token") and not data.get("key_until") and "key_until" not in self.errors:
@@ -91,6 +95,7 @@ class ProjectForm(forms.Form):
         label=_("Name"),
         max_length=64,
         widget=forms.TextInput(PLAIN),
+        error_messages={"required": _("Enter a name.")},
         help_text=_("What people see here, such as vision-cn-southwest-2."),
     )
     team = forms.ModelChoiceField(
@@ -98,6 +103,7 @@ class ProjectForm(forms.Form):
         queryset=Team.objects.all(),
         widget=forms.Select({"class": "input"}),
         empty_label=_("Choose a team"),
+        error_messages={"required": _("Choose a team.")},
     )
     region = forms.ChoiceField(label=_("Region"), required=False, widget=forms.Select({"class": "input"}))
     quota = forms.IntegerField(
@@ -150,8 +156,8 @@ class ConnectForm(KeyForm, ProjectForm):
     """A new project."""
 
     field_order = (
-        "name", "team", "region", "endpoint", "project_id", "quota",
         "key_kind", "access_key", "secret_key", "security_token", "key_until",
+        "name", "team", "region", "endpoint", "project_id", "quota",
     )  # fmt: skip
 
     endpoint = forms.CharField(
@@ -161,7 +167,11 @@ class ConnectForm(KeyForm, ProjectForm):
         widget=forms.TextInput(PLAIN | {"list": "known-endpoints", "inputmode": "url"}),
     )
     project_id = forms.CharField(
-        label=_("Project ID"), max_length=64, strip=False, widget=forms.TextInput(PLAIN)
+        label=_("Project ID"),
+        max_length=64,
+        strip=False,
+        widget=forms.TextInput(PLAIN),
+        error_messages={"required": _("Enter a project ID, or list the key's projects.")},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

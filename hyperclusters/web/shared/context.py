@@ -151,7 +151,7 @@ ENTRIES = (
     Entry("creations:list", "zap", _("Creations"), None, (_under_way,), _("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),
     Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, (_creations_to_review, _clusters_to_explain), _("to review"), ("audit:messages", "audit:reports")),
-    Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, (waiting_for,), _("waiting for you")),
+    Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, (waiting_for,), _("waiting for you"), parts=("people:add_team",)),
     Entry("access:mine", "key", _("My access")),
     Entry("people:list", "contact-round", _("People"), Permission.APPOINT),
     Entry("projects:list", "cable", _("Projects"), Permission.CONNECT),

@@ -70,8 +70,14 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
         403,
         _("Not permitted"),
         _denial_text(request, exception),
-        lambda: _ended_grants(request) | {"helps": who_helps(exception)},
+        lambda: _ways_in(request, exception),
     )
+
+
+def _ways_in(request: HttpRequest, exception: Exception | None) -> dict[str, Any]:
+    """Who can help; what ended lately only where a role in a team would help."""
+    helps = who_helps(exception)
+    return {"helps": helps} | (_ended_grants(request) if "query" in helps else {})
 
 
 def _denial_text(request: HttpRequest, exception: Exception | None) -> Text:
@@ -82,7 +88,7 @@ def _denial_text(request: HttpRequest, exception: Exception | None) -> Text:
     if permission == Permission.AUDIT:
         text = _("Only auditors and team admins can read the audit. A platform admin appoints auditors.")
     elif permission and not roles_for(permission):
-        text = _("You don't have access to this, and no role in a team allows it.")
+        text = _("You don't have access to this, and no team role gives it.")
     else:
         text = _("You don't have access to this. A team admin can give you access.")
     return text if request.method in {"GET", "HEAD"} else f"{text} {NOT_SENT}"

@@ -72,8 +72,8 @@ ALLOWS: dict[Role, Text] = {
     Role.VIEWER: _("see its clusters and creations"),
     Role.CREATOR: _("see, create and lock clusters, delete your own, withdraw what is not sent yet"),
     Role.ADMIN: _(
-        "all that creators may; give access, decide what needs a person, read the team's audit, "
-        "unlock, delete and hand over every cluster"
+        "everything creators can do; also give access, decide open outcomes, read the team's audit, "
+        "unlock, delete and hand over any cluster"
     ),
     Role.AUDITOR: _("see every team, read the whole audit; changes nothing"),
     Role.PLATFORM_ADMIN: _("connect projects, add teams, appoint admins and auditors"),
@@ -96,14 +96,24 @@ def access_refusal(error: ChangeRefused) -> str:
 
 def request_lines(person: User) -> list[str]:
     """What this person has asked for and nobody has decided yet, and who does."""
-    text = gettext("You asked to be %(role)s in %(team)s: %(decided)s.")
+    text = gettext("%(role)s in %(team)s: %(decided)s.")
     lines = []
     for request in AccessRequest.objects.pending().filter(person=person).select_related("team"):
-        admins = sorted(grant.person.username for grant in who_can(Permission.GRANT, request.team))
-        deciders = decided_by(admins, [] if admins else platform_admins())
-        values = {"role": request.get_role_display(), "team": request.team.name, "decided": deciders}
+        values = {
+            "role": request.get_role_display(),
+            "team": request.team.name,
+            "decided": waits_for(request),
+        }
         lines.append(text % values)
     return lines
+
+
+def waits_for(request: AccessRequest) -> str:
+    """Whose decision it waits for."""
+    admins = sorted(grant.person.username for grant in who_can(Permission.GRANT, request.team))
+    if admins:
+        return gettext("waiting for %(names)s") % {"names": ", ".join(admins)}
+    return decided_by([], platform_admins())
 
 
 def decided_by(names: list[str], appointers: list[User]) -> str:
@@ -162,7 +172,7 @@ def no_admin_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
     notice = {"kind": "warn" if team.is_led else "bad", "title": title % {"team": team.name, "at": at}}
     if may(person, Permission.APPOINT) or may(person, Permission.GRANT, team):
         url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
-        return notice | {"text": text, "url": url, "action": gettext("Appoint an admin")}
+        return notice | {"text": text, "url": url, "action": gettext("Add team admin")}
     who = gettext("%(names)s can appoint one.") % {"names": _names(platform_admins())}
     return notice | {"text": f"{text} {who}"}
 

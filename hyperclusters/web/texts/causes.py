@@ -167,7 +167,7 @@ CODE_REMEDIES: dict[CodeMeaning, Text] = {
     CodeMeaning.ENDPOINT: _("A platform admin can check the project's endpoint."),
     CodeMeaning.GATEWAY: _("Give the details for the vendor's support to Huawei Cloud."),
     CodeMeaning.EXISTS: _("Use another name, or the cluster that is there."),
-    CodeMeaning.INVALID: _("Correct the value that the cloud names, and try again."),
+    CodeMeaning.INVALID: _("Check the name, the type and the subnet, then try again."),
     CodeMeaning.QUOTA: _(
         "A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."
     ),

@@ -56,7 +56,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.GRANT_ADDED: _("gave access to %(what)s"),
     EventType.GRANT_ENDED: _("ended the access of %(what)s"),
     EventType.GRANT_CHANGED: _("changed the access of %(what)s"),
-    EventType.GRANT_EXTENDED: _("changed when the access of %(what)s ends"),
+    EventType.GRANT_EXTENDED: _("changed the end date of %(what)s's access"),
     EventType.GRANT_REFUSED: _("tried to change the access of %(what)s"),
     EventType.ACCESS_ASKED: _("requested access"),
     EventType.ACCESS_APPROVED: _("approved the access request of %(what)s"),

@@ -79,6 +79,8 @@ def entry_notice(entry: FollowUpEntry, person: User) -> str:
     """What this person reads of it in the inbox."""
     if person.pk == entry.former_assignee_id:
         text = _("%(author)s assigned the follow-up on %(name)s to %(recipient)s instead of you")
+    elif entry.kind in (EntryKind.OPENED, EntryKind.REASSIGNED) and _is_answered_by(entry, person):
+        text = _("Your answer about %(name)s")
     else:
         text = {
             EntryKind.OPENED: _("%(author)s asks you about %(name)s, due %(day)s"),
@@ -91,6 +93,12 @@ def entry_notice(entry: FollowUpEntry, person: User) -> str:
             EntryKind.CLOSED: _("%(author)s closed the follow-up on %(name)s"),
         }[EntryKind(entry.kind)]
     return text % _names(entry)
+
+
+def _is_answered_by(entry: FollowUpEntry, person: User) -> bool:
+    follow_up = entry.follow_up
+    is_theirs = person.pk == entry.recipient_id == follow_up.assignee_id
+    return is_theirs and follow_up.is_open and follow_up.answered_at is not None
 
 
 def _names(entry: FollowUpEntry) -> dict[str, str]:

@@ -9,9 +9,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from hyperclusters.access.errors import ChangeRefused
-from hyperclusters.access.layers import Stage, covering_grant, replaced_by, stages
-from hyperclusters.access.models import AccessRequest, Grant, RequestState, Role
+from hyperclusters.access.layers import Stage, covering_grant, is_outlasted, replaced_by, stages
+from hyperclusters.access.models import AccessRequest, Grant, RequestState, Role, User
+from hyperclusters.access.permissions import active_grants
 from hyperclusters.access.rules import resolve_expiry
+from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archived_until
@@ -61,7 +63,7 @@ def approval_text(request: AccessRequest) -> str:
     old_grants = replaced_by(grants, role, until, keep_higher=True)
     rest = [each for each in grants if each not in old_grants]
     after = access_text(person.username, [*rest, Grant(person=person, team=team, role=role, until=until)])
-    return gettext("%(now)s Approved %(length)s: %(after)s") % {
+    return gettext("%(now)s If you approve %(length)s: %(after)s") % {
         "now": now_text,
         "length": request.length,
         "after": after,
@@ -87,7 +89,8 @@ def granted_text(event: Event) -> str:
     if "until" in facts:
         return _until_text((role, datetime.fromisoformat(facts["until"]) if facts["until"] else None))
     if "days" in facts:
-        return f"{role.label} {AccessRequest(days=days).length}"
+        values = {"role": role.label, "length": AccessRequest(days=days).length}
+        return gettext("%(role)s %(length)s") % values
     return str(role.label)
 
 
@@ -103,6 +106,23 @@ def _then_text(stage: Stage) -> str:
     if until is None:
         return gettext("then %(role)s again") % {"role": role.label}
     return gettext("then %(role)s until %(day)s") % {"role": role.label, "day": last_day(until)}
+
+
+def ending_grants(person: User) -> list[Grant]:
+    """This person's access that ends soon, the nearest end first, unless a higher role there lasts as long."""
+    now, grants = clock.now(), active_grants(person)
+    near = [
+        each for each in grants if each.until and warned_at(each) <= now and not is_outlasted(each, grants)
+    ]
+    return sorted(near, key=lambda grant: grant.until or now)
+
+
+def warned_at(grant: Grant) -> datetime:
+    """A week before its end; a day before, if it was given for two weeks or less; when it was given, if that is later."""
+    if grant.until is None:
+        return grant.since
+    is_short = grant.until - grant.since <= 2 * SOON
+    return max(grant.until - (timedelta(days=1) if is_short else SOON), grant.since)
 
 
 def no_action_text() -> str:

@@ -18,12 +18,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.layers import is_outlasted
 from hyperclusters.access.models import AccessRequest, AccessReview, Grant, RequestState, User
 from hyperclusters.access.models.access_review import AccessReviewQuerySet
-from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, within
+from hyperclusters.access.permissions import Anyone, Permission, anyone_like, within
 from hyperclusters.access.review_reminders import REMINDERS
-from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.models.event import TextIn
@@ -34,7 +32,7 @@ from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.statements import SINCE, Build, Slot, non_empty, rows
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
-from hyperclusters.web.texts.grants import last_day
+from hyperclusters.web.texts.grants import ending_grants, last_day, warned_at
 from hyperclusters.web.texts.states import KINDS, creation_status
 
 Row = TypeVar("Row")
@@ -88,7 +86,7 @@ def unread_since(person: User) -> datetime:
 def unread_endings(person: User) -> int:
     """How many unread notices there are of access that ends."""
     since = unread_since(person)
-    return sum(_warned_at(grant) > since for grant in ending_grants(person))
+    return sum(warned_at(grant) > since for grant in ending_grants(person))
 
 
 def unread(person: Anyone) -> QuerySet[Any]:
@@ -236,7 +234,7 @@ def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
         kind = "warn" if is_asked and not follow_up.answered_at else "info"
         words = _quote(Truncator(entry.text).chars(200))
         if is_asked and follow_up.answered_at:
-            words = _("You answered; an auditor closes it")
+            words = _("Waiting for an auditor to close it")
         yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 
 
@@ -268,24 +266,10 @@ def open_reviews(person: Anyone) -> AccessReviewQuerySet:
 
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
-    """Access that ends within a week."""
+    """Access that ends soon."""
     for grant in ending_grants(person):
-        if (at := _warned_at(grant)) > since:
+        if (at := warned_at(grant)) > since:
             yield Notice(at, "warn", _ending_text(grant), _quote(grant.reason), reverse("access:mine"))
-
-
-def _warned_at(grant: Grant) -> datetime:
-    """A week before its end, or when it was given if that is later."""
-    return max(grant.until - SOON, grant.since) if grant.until else grant.since
-
-
-def ending_grants(person: User) -> list[Grant]:
-    """This person's access that ends within a week, the nearest end first, unless a higher role there lasts as long."""
-    soon, grants = clock.now() + SOON, active_grants(person)
-    near = [
-        grant for grant in grants if grant.until and grant.until <= soon and not is_outlasted(grant, grants)
-    ]
-    return sorted(near, key=lambda grant: grant.until or soon)
 
 
 def _quote(words: str) -> str:
@@ -294,5 +278,7 @@ def _quote(words: str) -> str:
 
 
 def _ending_text(grant: Grant) -> str:
-    values = {"role": grant.get_role_display(), "team": grant.team.name if grant.team else _("every team")}
-    return _("Your access as %(role)s in %(team)s ends soon") % values
+    day = last_day(grant.until) if grant.until else ""
+    team = grant.team.name if grant.team else _("every team")
+    values = {"role": grant.get_role_display(), "team": team, "day": day}
+    return _("Your access as %(role)s in %(team)s ends on %(day)s") % values

@@ -32,7 +32,7 @@ from hyperclusters.clusters.errors import (
     WrongName,
 )
 from hyperclusters.web.texts.approvals import approval_refusal
-from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
+from hyperclusters.web.texts.causes import Text, cause_of
 from hyperclusters.web.texts.ownership import ownership_refusal
 
 
@@ -125,8 +125,9 @@ REFUSALS: dict[type[CreationRefused], Text] = {
 
 
 def name_trouble(name: str) -> str:
-    """What is wrong with a name, or nothing."""
-    rest = _("A name has 1 to 64 letters (A–Z, a–z), digits, “-”, “_” or “.”.")
+    """What is wrong with a name, or nothing. The form's hint has the whole rule."""
+    if not name:
+        return _("A name has 1 to 64 letters (A–Z, a–z), digits, “-”, “_” or “.”.")
     alphabet = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
     wrong = [(position, character) for position, character in enumerate(name, 1) if character not in alphabet]
     if wrong:
@@ -137,15 +138,13 @@ def name_trouble(name: str) -> str:
             _("%(what)s (position %(position)d)") % {"what": what, "position": position}
             for what, position in places.items()
         ]
-        characters = ", ".join(each[:3]) + ("…" if each[3:] else "")
-        return join_sentences(_("Remove %(characters)s.") % {"characters": characters}, rest)
+        return _("Remove %(characters)s.") % {"characters": ", ".join(each[:3]) + ("…" if each[3:] else "")}
     if len(name) > 64:
         too_many = len(name) - 64
-        length = ngettext(
+        return ngettext(
             "This is %(count)d character too long.", "This is %(count)d characters too long.", too_many
         ) % {"count": too_many}
-        return join_sentences(length, rest)
-    return rest if not name else ""
+    return ""
 
 
 def subnet_trouble(subnet_id: str) -> str:

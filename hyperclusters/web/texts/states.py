@@ -206,11 +206,7 @@ def _not_created(creation: Creation) -> tuple[str, str]:
 
 
 def _cancelled_status(creation: Creation) -> tuple[str, str]:
-    if creation.attempts:
-        return _("Withdrawn"), join_sentences(
-            _("It was withdrawn before it was sent again."), attempts_made(creation)
-        )
-    return _("Withdrawn"), _("It was withdrawn before anything was sent.")
+    return _("Withdrawn"), attempts_made(creation)
 
 
 _WORDS = {

@@ -161,7 +161,7 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "warn", _refusal_text),
     EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "warn", _cause),
     EventType.CREATE_LOOK_ASKED: (gettext_lazy("Check requested"), "idle", _person),
-    EventType.CREATE_SIGHTED: (gettext_lazy("A list shows a possible cluster"), "warn", _found_text),
+    EventType.CREATE_SIGHTED: (gettext_lazy("The cloud lists a possible match"), "warn", _found_text),
     EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn", _cause),
     EventType.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle", _person),
     EventType.CREATE_DECIDED: (gettext_lazy("Decided"), "good", _person),

@@ -36,7 +36,7 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
     roles = grantable_roles(request, team)
     form = GiveForm(posted_data(request), team=team, roles=roles, initial=initial)
-    title = _("Appoint an admin") if roles == [Role.ADMIN] else _("Give access")
+    title = _("Add team admin") if roles == [Role.ADMIN] else _("Give access")
     context = {"team": team, "title": title, "submit": title}
     return form_page(
         request, form, lambda: give_access(request, team, form), "access/teams/form.html", context
@@ -51,10 +51,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     request.rule.require(request.user, team)
     requests = AccessRequest.objects.filter(team=team).select_related("person", "team")
     access_request = get_object_or_404(requests, pk=pk)
-    forms = {
-        "approve": ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve"),
-        "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
-    }
+    forms = _decision_forms(request, access_request)
     context = {"team": team, "access_request": access_request, "outlook": approval_text(access_request)}
     page, back = "access/teams/request.html", own_path(request.POST.get("back", ""), team.get_absolute_url())
     answer = forms_page(
@@ -67,6 +64,14 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         note_not_taken(request)
         return redirect(back)
     return answer
+
+
+def _decision_forms(request: PageRequest, access_request: AccessRequest) -> dict[str, Form]:
+    approve = ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve")
+    decline = ReasonForm(posted_for(request, "decline"), prefix="decline")
+    words = _("%(person)s sees it, and it is kept in the audit.") % {"person": access_request.person.username}
+    approve.fields["note"].help_text = decline.fields["reason"].help_text = words
+    return {"approve": approve, "decline": decline}
 
 
 @access(post=GRANTERS, page="teams:team", keys=("slug",))

@@ -134,7 +134,7 @@ def _add(request: PageRequest, team: Team | None) -> HttpResponse:
         messages.success(request, _("“%(name)s” is added. Send a test now.") % {"name": target.name})
         return target.list_url
 
-    context = {"title": _("Add chat"), "submit": _("Add"), "target": None} | _place(team)
+    context = {"title": _("Add chat"), "submit": _("Add chat"), "target": None} | _place(team)
     return form_page(request, form, act, "access/messages/form.html", context)
 
 

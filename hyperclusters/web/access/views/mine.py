@@ -25,7 +25,7 @@ from hyperclusters.web.access.request_forms import AskForm
 from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data
-from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, ended_grants
+from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, ended_grants, waits_for
 
 
 @access(get=SIGNED_IN)
@@ -45,9 +45,9 @@ def ask(request: PageRequest) -> HttpResponse:
     def act() -> str:
         data = form.cleaned_data
         terms = {"role": Role(data["role"]), "days": data["days"], "reason": data["reason"]}
-        access_requests.ask(person=request.user, team=data["team"], **terms)
+        access_request = access_requests.ask(person=request.user, team=data["team"], **terms)
         text = _("Request sent: %(deciders)s. You'll see the decision here.")
-        messages.success(request, text % {"deciders": form.deciders[data["team"].slug]})
+        messages.success(request, text % {"deciders": waits_for(access_request)})
         return "access:mine"
 
     if target := submit(form, act):
@@ -110,7 +110,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
     ]
     context = {
         "grants": grants,
-        "waiting": [(each, form.deciders[each.team.slug]) for each in access_requests.pending()],
+        "waiting": [(each, waits_for(each)) for each in access_requests.pending()],
         "decided": access_requests.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "ended_grants": ended_grants(person),
         "tokens": ApiToken.objects.filter(owner=person, revoked_at__isnull=True).select_related(

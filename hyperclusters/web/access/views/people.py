@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from hyperclusters.access import deactivation, people, services
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, may, teams_where
+from hyperclusters.clusters.models import Cluster
 from hyperclusters.web.access.admin_forms import CorrectForm, TeamForm
 from hyperclusters.web.access.form_pages import form_page
 from hyperclusters.web.access.forms import AddPersonForm, ReasonForm, SiteRoleForm
@@ -27,10 +28,12 @@ from hyperclusters.web.shared.listing import PAGE_SIZE, search_text
 APPOINTERS = anywhere(Permission.APPOINT)
 FORM = "access/people/form.html"
 ADMINS_HELP = gettext_lazy("A team's admins add its viewers and creators themselves.")
-ADD_HELP = gettext_lazy(
-    "An e-mail address without an account gets an invitation: its link works once, within 7 days, and its owner chooses "
-    "a user name and a password."
-)
+LOSES = {
+    Role.AUDITOR: gettext_lazy("%(who)s can no longer read the audit of every team."),
+    Role.PLATFORM_ADMIN: gettext_lazy(
+        "%(who)s can no longer connect projects, add teams or appoint admins and auditors."
+    ),
+}
 
 
 @access(get=APPOINTERS)
@@ -40,9 +43,11 @@ def listing(request: PageRequest) -> HttpResponse:
     people = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
     active = Grant.objects.active().effective().select_related("team").order_by("team__name", "pk")
     everybody = people.prefetch_related(Prefetch("grants", active, to_attr="active_grants"))
+    site = Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by")
     context = {
         "page": Paginator(everybody, PAGE_SIZE).get_page(request.GET.get("page")),
-        "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
+        "site": site,
+        "admins": sum(each.role == Role.PLATFORM_ADMIN for each in site),
         "is_filtered": bool(text),
         "is_team_admin": may(request.user, Permission.GRANT),
     }
@@ -88,7 +93,7 @@ def invite(request: PageRequest) -> HttpResponse:
         return give_access(request, team, form)
 
     title = _("Add person") if own else _("Add team admin")
-    context = {"title": title, "submit": title, "help": ADD_HELP if own else f"{ADMINS_HELP} {ADD_HELP}"}
+    context = {"title": title, "submit": title, "help": "" if own else ADMINS_HELP}
     return form_page(request, form, act, FORM, context)
 
 
@@ -104,11 +109,13 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
         services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
         return "people:list"
 
-    title = _("Revoke the role %(role)s of %(who)s") % {
-        "role": grant.get_role_display(),
-        "who": grant.person.username,
-    }
+    who, role = grant.person.username, grant.get_role_display()
+    title = _("Revoke %(who)s's role %(role)s?") % {"who": who, "role": role}
     context = {"title": title, "submit": _("Revoke role"), "danger": True, "grant": grant}
+    others = site.filter(role=grant.role).exclude(pk=pk)
+    if not others.filter(person=grant.person).exists():
+        context["help"] = LOSES[Role(grant.role)] % {"who": who}
+        context["is_last"] = not others.exists()
     return form_page(request, form, act, FORM, context)
 
 
@@ -140,8 +147,11 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
         return "people:list"
 
     words = _("Deactivate %(who)s") if is_active else _("Reactivate %(who)s")
-    title = words % {"who": person.username}
-    context = {"title": title, "submit": title, "danger": is_active, "person_shown": person}
+    submit = words % {"who": person.username}
+    title = f"{submit}?" if is_active else submit
+    context = {"title": title, "submit": submit, "danger": is_active, "person_shown": person}
+    if is_active:
+        context["cluster_count"] = Cluster.objects.present().filter(owner=person).count()
     return form_page(request, form, act, FORM, context)
 
 
@@ -156,4 +166,5 @@ def add_team(request: PageRequest) -> HttpResponse:
         messages.success(request, _("Team added. Appoint its first admin."))
         return reverse("teams:give", args=[team.slug])
 
-    return form_page(request, form, act, FORM, {"title": _("New team"), "submit": _("Add team")})
+    context = {"title": _("New team"), "submit": _("Add team"), "is_team": True}
+    return form_page(request, form, act, FORM, context)

@@ -38,7 +38,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.clusters.ownership import people_of
-from hyperclusters.clusters.quotas import used_by
+from hyperclusters.clusters.quotas import usage, used_by
 from hyperclusters.web.access.history import history_context
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
@@ -51,10 +51,10 @@ from hyperclusters.web.texts.approvals import approval_rules
 PEOPLE = 200  # offered as owners; others are typed
 MEMBERS, RULES, SERVICES, HISTORY = "members", "rules", "services", "history"
 ABLE = {
-    "VIEW": gettext_lazy("view"),
-    "CREATE": gettext_lazy("create"),
-    "DECIDE": gettext_lazy("decide outcomes"),
-    "GRANT": gettext_lazy("give access"),
+    "VIEW": gettext_lazy("View"),
+    "CREATE": gettext_lazy("Create"),
+    "DECIDE": gettext_lazy("Decide outcomes"),
+    "GRANT": gettext_lazy("Give access"),
 }
 UNUSED_FOR = timedelta(days=30)
 GRANTERS = on("team", Permission.GRANT)
@@ -152,8 +152,19 @@ def _part(request: PageRequest, team: Team, tab: str, *, people: int) -> dict[st
     if tab == HISTORY:
         return history_context(request, team)
     if tab == RULES:
-        return {"used": used_by(team), "approvals": approval_rules(team)}
+        return {
+            "used": used_by(team),
+            "approvals": approval_rules(team),
+            "project_quotas": _project_quotas(team),
+        }
     return _people(request, team, people)
+
+
+def _project_quotas(team: Team) -> list[tuple[str, int, int]]:
+    """Name, use and quota of each project of the team that has a quota."""
+    projects = list(team.projects.filter(retired_at=None, quota__isnull=False).order_by("name"))
+    counts = usage("project", [each.pk for each in projects]) if projects else {}
+    return [(each.name, counts[each.pk], each.quota or 0) for each in projects]
 
 
 def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[str, str, int | None]]:
@@ -228,7 +239,7 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
             "layered": rows.filter(Exists(theirs.exclude(pk=OuterRef("pk")))),
         }[show]
     filters = [
-        menu(query, "can", _("Permission"), able, everything=_("anything")),
+        menu(query, "can", _("Permission"), able, everything=_("Any permission")),
         menu(query, "show", _("Show"), special, everything=_("Everybody")),
     ]
     return rows, filters, bool(text or can or show)
@@ -261,10 +272,15 @@ def _without_owner(request: PageRequest, team: Team) -> dict[str, Any]:
     }
 
 
-def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
-    """Each service identity with its tokens that are not revoked."""
+def _services(team: Team) -> list[tuple[User, Grant | None, list[ApiToken]]]:
+    """Each service identity with its access, and its tokens that are not revoked."""
     active = Prefetch("api_tokens", ApiToken.objects.filter(revoked_at__isnull=True).select_related("team"))
-    return [(each, list(each.api_tokens.all())) for each in identities_of(team).prefetch_related(active)]
+    identities = list(identities_of(team).prefetch_related(active))
+    layers = grants_of_people(team, [each.pk for each in identities])
+    return [
+        (each, layers[each.pk][-1] if layers[each.pk] else None, list(each.api_tokens.all()))
+        for each in identities
+    ]
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.models import Role, Team, User
+from hyperclusters.access.models import Role, User
 from hyperclusters.access.permissions import Permission, teams_where
 from hyperclusters.access.service_identities import (
     add_service_identity,
@@ -68,16 +68,16 @@ def add_service(request: PageRequest, slug: str) -> HttpResponse:
     request.rule.require(request.user, team)
     form = ServiceForm(posted_data(request), team=team)
 
-    def act() -> Team:
+    def act() -> str:
         data = form.cleaned_data
         role, until = Role(data["role"]), form.end()
         add_service_identity(
             team=team, name=data["name"], role=role, until=until, reason=data["reason"], by=request.user
         )
-        messages.success(request, _("The service identity is there. Create a token for it now."))
-        return team
+        messages.success(request, _("Service identity added. Create a token for it now."))
+        return f"{team.get_absolute_url()}?tab=services"
 
-    context = {"team": team, "title": _("Add service identity"), "submit": _("Add")}
+    context = {"team": team, "title": _("Add service identity"), "submit": _("Add service identity")}
     return form_page(request, form, act, "access/teams/form.html", context)
 
 
@@ -90,9 +90,9 @@ def remove_service(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     identity = get_object_or_404(identities_of(team), pk=pk)
     form = ReasonForm(posted_data(request))
 
-    def act() -> Team:
+    def act() -> str:
         remove_service_identity(identity, by=request.user, reason=form.cleaned_data["reason"])
-        return team
+        return f"{team.get_absolute_url()}?tab=services"
 
     title = _("Remove %(who)s") % {"who": identity.username}
     context = {"team": team, "title": title, "submit": _("Remove")}

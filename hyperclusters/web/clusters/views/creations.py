@@ -73,12 +73,14 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
         draft = draft_for(request, f"{request.path}approval/")
         approvers = creation.approvers()
         why_nobody = "" if approvers else no_approver_text(creation)
-        return {
+        context = {
             "approvers": ", ".join(each.username for each in approvers),
             "why_nobody": why_nobody,
             "may_approve": request.user in approvers,
             "typed": draft,
         }
+        # Who can decline it needs no other way to end it.
+        return context | ({"may_withdraw": False} if request.user in approvers else {})
     if creation.state != State.NEEDS_ATTENTION:
         return {}
     ids = [each["id"] for each in creation.candidates]

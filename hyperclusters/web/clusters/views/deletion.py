@@ -70,15 +70,22 @@ def _page(request: PageRequest, cluster: Cluster, error: CreationRefused | None 
     in_the_way = blockers(request.user, cluster)
     others = [blocker for blocker in in_the_way if not blocker.is_inside]
     data = request.POST if error else draft_for(request, request.path)
-    may_override = cluster.reports_inside and may(request.user, Permission.DECIDE, cluster.project.team)
+    inside, is_override = inside_context(cluster), "override_inside" in (data or {})
+    is_empty = not in_the_way and inside.get("is_known") and not inside.get("failed_at")
+    may_decide = may(request.user, Permission.DECIDE, cluster.project.team)
     context = {
         "cluster": cluster,
         "blockers": in_the_way,
         "check": check_context(cluster),
-        "inside": inside_context(cluster),
+        "inside": inside,
+        "is_inside": len(others) < len(in_the_way),
         "may_delete": not in_the_way,
-        "may_override": may_override and not others,
-        "is_override": "override_inside" in (data or {}),
+        "may_decide": may_decide,
+        "may_override": cluster.reports_inside
+        and may_decide
+        and not others
+        and (is_override or not is_empty),
+        "is_override": is_override,
         "typed": data,
         "error": refusal(error) if error else "",
     }

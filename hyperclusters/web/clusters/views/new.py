@@ -48,6 +48,7 @@ def new(request: PageRequest) -> HttpResponse:
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
+        context["has_draft"] = draft is not None and not getattr(request, "why_not_taken", "")
         response = _form_page(request, choices, filled_form(_blank(choices, values), draft), context)
     patch_vary_headers(response, ["HX-Request"])
     return response
@@ -77,7 +78,15 @@ def _submit(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
         return _database_failed(request, form)
     values = _values(request.POST) | {"despite": request.POST.get("despite", "")}
     context = preview(request.user, choices.choose(values), values)
+    _name_in_the_way(form, context)
     return _form_page(request, choices, form, context, status=UNPROCESSABLE)
+
+
+def _name_in_the_way(form: CreationForm, context: dict[str, Any]) -> None:
+    """Put beside other errors what has the name already: else it would be said only after these are mended."""
+    for check in context["problems"]:
+        if check.link and "name" not in form.errors and not form.is_refused:
+            form.add_error("name", check.text)
 
 
 def _with_subnets(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
@@ -92,6 +101,7 @@ def _with_subnets(request: PageRequest, choices: ProjectChoices) -> HttpResponse
 
 def _say(form: CreationForm, error: CreationRefused) -> None:
     """Put a refusal beside the field that it is about, or above them all."""
+    form.is_refused = True
     if isinstance(error, AgainstRules):
         for field in error.fields:
             form.add_error(field, rule_broken(error.team, field))

@@ -52,7 +52,8 @@ from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import number_text
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
-from hyperclusters.web.texts.notices import ending_grants, open_reviews
+from hyperclusters.web.texts.grants import ending_grants
+from hyperclusters.web.texts.notices import open_reviews
 
 Row = TypeVar("Row")
 ROWS, MOST_NEEDS = 6, 10  # rows of each table; of each kind of thing that waits

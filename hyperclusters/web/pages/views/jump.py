@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.models import User
+from hyperclusters.access.models import Grant, User
 from hyperclusters.access.permissions import Permission, may, teams_where
 from hyperclusters.clusters.models import Cluster, Creation, Project, State
 from hyperclusters.web.shared.context import entries
@@ -103,11 +103,28 @@ def _things(person: User, text: str) -> Iterator[Place]:
     yield from _creations(person, text)
     for team in teams_where(person, Permission.MEMBERS).filter(name__icontains=text)[:EACH]:
         yield Place("users", team.name, _("Team"), reverse("teams:team", args=[team.slug]))
+    yield from _people(person, text)
     if may(person, Permission.CONNECT):
         for project in Project.objects.filter(Q(name__icontains=text) | Q(project_id=text))[:EACH]:
             yield Place("cable", project.name, _("Project"), reverse("projects:project", args=[project.pk]))
     if may(person, Permission.AUDIT):
-        yield Place("book-open-text", text, _("In the audit"), f"{reverse('audit:list')}?q={quote(text)}")
+        name = _("Search the audit for “%(text)s”") % {"text": text}
+        yield Place("book-open-text", name, "", f"{reverse('audit:list')}?q={quote(text)}")
+
+
+def _people(person: User, text: str) -> Iterator[Place]:
+    """Members of the teams in which this person gives access; for platform admins, everybody with an account."""
+    teams = teams_where(person, Permission.GRANT)
+    grants = Grant.objects.active().effective().filter(team__in=teams, person__username__icontains=text)
+    for grant in grants.select_related("person", "team").order_by("person__username", "pk")[:EACH]:
+        about = f"{grant.get_role_display()} · {grant.team.name if grant.team else ''}"
+        url = reverse("teams:grant", args=[grant.team.slug if grant.team else "", grant.pk])
+        yield Place("user", grant.person.username, about, url)
+    if may(person, Permission.APPOINT):
+        for name in (
+            User.objects.matching(text).order_by("username").values_list("username", flat=True)[:EACH]
+        ):
+            yield Place("user", name, _("Person"), f"{reverse('people:list')}?q={quote(name)}")
 
 
 def _clusters(person: User, text: str) -> Iterator[Place]:
