@@ -94,7 +94,8 @@ def record_failure(project: Project, error: ModelArtsError) -> None:
     """The cloud refused or did not answer: open the breaker if more calls would do harm or are useless."""
     release_probe(project)
     if isinstance(error, CredentialsRefused):
-        _open(project, error, KEY_PAUSE)
+        if project.has_same_key():  # else this says nothing of the new one
+            _open(project, error, KEY_PAUSE)
     elif isinstance(error, Throttled) and not _is_of_another_service(error):
         seconds = THROTTLE_DEFAULT if error.retry_after is None else min(error.retry_after, RETRY_AFTER_CAP)
         _open(project, error, timedelta(seconds=max(seconds, 1.0)))

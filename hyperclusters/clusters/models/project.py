@@ -107,6 +107,10 @@ class Project(models.Model):
         """Whether the breaker stops calls."""
         return self.blocked_until is not None and not clock.is_due(self.blocked_until, KEY_PAUSE)
 
+    def has_same_key(self) -> bool:
+        """Whether its key is still the one that was read with this row."""
+        return type(self).objects.filter(pk=self.pk, key_since=self.key_since).exists()
+
 
 class Heartbeat(models.Model):
     """One running process, and when it last reported."""

@@ -121,11 +121,13 @@ class CreationEngine(Engine[Creation]):
         return resolution
 
     def final_objection(self, operation: Creation) -> Resolution | None:
-        """The creation counts itself, so only a lower quota than at the click can refuse it; or its approver lost the permission."""
-        if objection := self.approval_objection(operation):
+        """Whatever has changed while the cloud was listed: a permission, a rule, an approval. The creation counts itself, so
+        only a lower quota than at the click can refuse it."""
+        project = quotas.read_project(operation.project, for_approval=False)
+        operation.project.team = project.team
+        if objection := self.objection(operation):
             return objection
         try:
-            project = quotas.read_project(operation.project, for_approval=False)
             quotas.check_room(project, quotas.count(project))
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")

@@ -86,13 +86,22 @@ class Engine(Kind[O]):
                 self.resolve(operation, obstacle)
             elif (later := breaker.begin_write(project)) is not None:
                 self._postpone(operation, later)
-            elif (obstacle := self.prepare(operation, client, may_begin)) is not None:
-                self.resolve(operation, obstacle)
-            elif may_begin() and self._commit_intent(operation):
-                failpoint("intent_committed")
-                self._call(operation, client)
-            elif not project.trusted:
-                breaker.release_probe(project)  # the call that would have proved the key was not made
+            else:
+                self._carry_out(operation, client, may_begin)
+
+    def _carry_out(self, operation: O, client: Client, may_begin: MayBegin) -> None:
+        """Prepare, commit the intent, and call. If the project's key was replaced meanwhile, the operation stays queued
+        for the new one."""
+        obstacle = self.prepare(operation, client, may_begin)
+        if not operation.project.has_same_key():
+            return
+        if obstacle is not None:
+            self.resolve(operation, obstacle)
+        elif may_begin() and self._commit_intent(operation):
+            failpoint("intent_committed")
+            self._call(operation, client)
+        elif not operation.project.trusted:
+            breaker.release_probe(operation.project)  # the call that would have proved the key was not made
 
     def poll(self, operation: O) -> None:
         """Look for the outcome of a claimed, unknown operation, by reading only. Resolve it if something is proved."""

@@ -1,0 +1,100 @@
+"""Before a create the cloud is listed, which can take a while. What changes meanwhile counts for the create (G5, G33)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hyperclusters.access.deactivation import deactivate
+from hyperclusters.access.models import Grant, Team
+from hyperclusters.access.services import end_grant
+from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.projects import replace_key
+from hyperclusters.modelarts import Client, Credentials
+from tests.clusters.moments import after_the_list, once, send_what_waits
+from tests.conftest import Cloud, People, Projects, submit_creation
+
+NEW_KEY = Credentials("NEWACCESSKEY", "new-secret-key")
+
+
+def ends_her_grant(people: People) -> None:
+    end_grant(Grant.objects.active().get(person=people.ada), by=people.tom, reason="left the team")
+
+
+def deactivates_her(people: People) -> None:
+    deactivate(people.ada, by=people.root, reason="left the company")
+
+
+def asks_for_another_name(people: People) -> None:
+    Team.objects.filter(pk=people.vision.pk).update(name_pattern="prod-*")
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (ends_her_grant, "right_lost"),
+        (deactivates_her, "right_lost"),
+        (asks_for_another_name, "rules_tightened"),
+    ],
+)
+def test_g05_nothing_is_sent_for_who_lost_the_permission_while_the_cloud_was_listed(
+    change: Callable[[People], None],
+    cause: str,
+    people: People,
+    projects: Projects,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    after_the_list(monkeypatch, once(lambda: change(people)))
+    send_what_waits()
+    creation.refresh_from_db()
+    assert (creation.state, creation.cause, creation.attempts) == (State.REFUSED, cause, 0)
+    assert not cloud.posts
+
+
+def test_g33_a_key_that_is_replaced_while_the_cloud_is_listed_signs_the_create(
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.simulator.add_key(NEW_KEY.access_key, NEW_KEY.secret_key)
+    creation = submit_creation(people.ada, projects.vision)
+    new_key = once(lambda: replace_key(by=people.root, project=projects.vision, credentials=NEW_KEY))
+    after_the_list(monkeypatch, new_key)
+    send_what_waits()
+    creation.refresh_from_db()
+    assert (creation.state, creation.attempts) == (State.CREATED, 1)
+    assert [entry.access_key for entry in cloud.posts] == [NEW_KEY.access_key]
+
+
+def test_g33_a_replaced_key_that_is_refused_afterwards_stops_no_call_with_the_new_one(
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.simulator.add_key(NEW_KEY.access_key, NEW_KEY.secret_key)
+    cloud.simulator.fault("error", "list", status=401, error_code="APIGW.0301", times=1)
+    creation = submit_creation(people.ada, projects.vision)
+    new_key = once(lambda: replace_key(by=people.root, project=projects.vision, credentials=NEW_KEY))
+    before_the_list(monkeypatch, new_key)
+    CREATIONS.send(claimed())
+    assert not Project.objects.get(pk=projects.vision.pk).is_blocked()
+    send_what_waits()
+    creation.refresh_from_db()
+    assert (creation.state, creation.attempts) == (State.CREATED, 1)
+
+
+def before_the_list(patch: pytest.MonkeyPatch, happening: Callable[[], None]) -> None:
+    """Let something happen while a list is on its way."""
+    listing = Client.list
+
+    def watched(self: Client, **request: object) -> object:
+        happening()
+        return listing(self, **request)  # type: ignore[arg-type]
+
+    patch.setattr(Client, "list", watched)
+
+
+def claimed() -> Creation:
+    creation = CREATIONS.claim("sender", State.QUEUED)
+    assert creation is not None
+    return creation
