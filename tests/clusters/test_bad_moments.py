@@ -250,6 +250,27 @@ def test_g16_a_deletion_s_answer_is_kept_though_the_database_was_away_when_it_ca
     assert told(deletion) == ["requested", "sending", "succeeded"]
 
 
+def test_t13_an_unexpected_error_of_a_deletion_is_kept_though_the_database_was_away_at_that_moment(
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deletion = request_deletion(person=people.ada, cluster=made(people, projects), typed_name="doomed")
+    monkeypatch.setattr(retries, "time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr(DELETIONS, "resolve", failing_once(DELETIONS.resolve))
+    delete = Client.delete
+
+    def broken(self: Client, **request: Any) -> None:
+        delete(self, **request)
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Client, "delete", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        DELETIONS.send(waiting())
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.cause) == (DeletionState.UNKNOWN, "sender_crashed")
+    assert told(deletion)[:2] == ["requested", "sending"]
+    assert len(told(deletion)) == 3
+
+
 def test_g18_a_deletion_refused_for_its_time_is_sent_once_more_by_the_cloud_s_clock(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:

@@ -43,6 +43,20 @@ def test_g37_a_container_can_write_nothing_gain_nothing_and_is_given_time_to_sto
         )
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_o11_company_sign_in_mail_hosts_and_webhook_are_set_without_editing_it(name: str) -> None:
+    service = SERVICES[name]
+    assert {"path": ".env", "required": False} in service["env_file"]
+    fixed = {variable for variable, value in service["environment"].items() if not value.startswith("${")}
+    for variable in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_GROUP_ROLES", "ALLOWED_HOSTS", "SITE_URL"):
+        assert variable not in fixed
+    for variable in ("AUDIT_WEBHOOK", "EMAIL_FROM", "UPSTREAM_HOSTS"):
+        assert variable not in fixed
+    for secret in ("oidc_client_secret", "email_url", "audit_webhook_key"):
+        assert secret in service["secrets"]
+        assert service["environment"][f"{secret.upper()}_FILE"] == f"/run/secrets/{secret}"
+
+
 def test_two_web_and_two_worker_processes_follow_one_migration() -> None:
     assert SERVICES["web"]["deploy"]["replicas"] == SERVICES["worker"]["deploy"]["replicas"] == 2
     for name in ("web", "worker"):
