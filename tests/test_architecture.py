@@ -143,6 +143,7 @@ ROUTES = {
     "audit:verify",
     "audit:download",
     "audit:acknowledge",
+    "audit:check_now",
     "audit:chain",
     "audit:alerts",
     "audit:test_alerts",

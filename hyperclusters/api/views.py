@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from hyperclusters.web.shared.decorators import PUBLIC, access
 from hyperclusters.web.shared.problems import MEDIA_TYPE
@@ -22,19 +23,19 @@ from .schemas import Problem
 
 # What any request may be answered, by what it is about.
 ALWAYS = {
-    401: "No usable token",
-    403: "Not permitted, or the token lacks the scope",
-    405: "No such method",
-    422: "Unknown or invalid fields or parameters",
-    429: "Too many requests; see Retry-After",
-    500: "Our fault",
-    503: "Busy, or calls to the cloud are stopped; see Retry-After",
+    401: gettext_noop("No usable token"),
+    403: gettext_noop("Not permitted, or the token lacks the scope"),
+    405: gettext_noop("No such method"),
+    422: gettext_noop("Unknown or invalid fields or parameters"),
+    429: gettext_noop("Too many requests; see Retry-After"),
+    500: gettext_noop("Our fault"),
+    503: gettext_noop("Busy, or calls to the cloud are paused; see Retry-After"),
 }
-ON_OBJECTS = {404: "Absent, or in a team that you are not in"}
+ON_OBJECTS = {404: gettext_noop("Absent, or in a team that you are not in")}
 ON_WRITES = {
-    400: "Malformed, or without Idempotency-Key",
-    409: "Something stands in the way",
-    413: "Too large",
+    400: gettext_noop("Malformed, or without Idempotency-Key"),
+    409: gettext_noop("Something stands in the way"),
+    413: gettext_noop("Too large"),
 }
 # Every code of an error; docs/api.md explains what to do.
 CODES = (
@@ -68,9 +69,27 @@ CODES = (
     ),
     ("too_many", _("429: too many creations within a minute")),
     ("rate_limited", _("429: too many requests; see Retry-After")),
-    ("blocked", _("503: calls to the cloud are stopped; see Retry-After")),
+    ("blocked", _("503: calls to the cloud are paused; see Retry-After")),
     ("busy", _("503: try again with the same key")),
     ("internal_error", _("500: our fault; try again with the same key")),
+)
+# The document is in English; its page translates groups and summaries, and what errors mean.
+GROUPS = {
+    "access": _("Access"),
+    "audit": _("Audit"),
+    "clusters": _("Clusters"),
+    "creations": _("Creations"),
+    "projects": _("Projects"),
+}
+SUMMARIES = (
+    *(gettext_noop("Read me"), gettext_noop("List teams"), gettext_noop("List grants")),
+    *(gettext_noop("Create grant"), gettext_noop("Revoke grant"), gettext_noop("List access requests")),
+    *(gettext_noop("Approve access request"), gettext_noop("Decline access request")),
+    *(gettext_noop("List events"), gettext_noop("Export events"), gettext_noop("Read integrity")),
+    *(gettext_noop("Request creation"), gettext_noop("List creations"), gettext_noop("Read creation")),
+    *(gettext_noop("Withdraw creation"), gettext_noop("Approve creation"), gettext_noop("Decline creation")),
+    *(gettext_noop("List clusters"), gettext_noop("Read cluster"), gettext_noop("Request deletion")),
+    *(gettext_noop("Read deletion"), gettext_noop("List projects")),
 )
 PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
@@ -88,7 +107,7 @@ def reference(request: HttpRequest) -> HttpResponse:
     for address, methods in openapi()["paths"].items():
         for method, operation in methods.items():
             row = operation | {"method": method.upper(), "path": address, "fields": _fields(operation)}
-            groups.setdefault(operation["tags"][0], []).append(row)
+            groups.setdefault(str(GROUPS[operation["tags"][0]]), []).append(row)
     context = {"groups": groups, "codes": CODES, "site": settings.SITE_URL}
     return render(request, "api/reference.html", context)
 

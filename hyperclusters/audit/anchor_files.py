@@ -60,6 +60,16 @@ def ends() -> list[AnchorRecord]:
     return [{"file": line["file"], "line": line["line"]} for line in last_lines if line and is_sealed(line)]
 
 
+def latest() -> tuple[AnchorRecord, Path] | None:
+    """The newest line with a valid seal that can be read here, and its file."""
+    last_lines: list[tuple[AnchorRecord, Path]] = []
+    for path in paths():
+        with suppress(OSError):
+            if (line := last_of(path)) and is_sealed(line):
+                last_lines.append((line, path))
+    return max(last_lines, key=lambda pair: str(pair[0]["at"]), default=None)
+
+
 def last_of(path: Path) -> AnchorRecord | None:
     if not path.exists():
         return None

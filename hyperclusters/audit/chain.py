@@ -51,6 +51,12 @@ TEXT = re.compile(
     r'\{"previous":"[0-9a-f]{64}","seq":(\d+),"key":"([^"]*)","at":"'
 )  # how an event's text begins
 AT_ONCE = 500  # rows of one INSERT
+_BYTES_OF_NEWEST = "SELECT {}, {} FROM audit_event WHERE key_id = %s AND seq BETWEEN %s AND %s"
+BYTES = {  # whatever somebody wrote there
+    "sqlite": _BYTES_OF_NEWEST.format("CAST(canonical AS BLOB)", "CAST(digest AS BLOB)"),
+    "postgresql": _BYTES_OF_NEWEST.format("convert_to(canonical, 'UTF8')", "convert_to(digest, 'UTF8')"),
+}
+NEWEST = 20  # events that show whether a key has the right bytes: more than somebody edits by mistake
 ACTIVATION = "audit:key:activated"  # the event that makes another key current
 ACTIVATION_MARK = (
     f'"action":"{ACTIVATION}"'  # in a text it comes after number, key and time, and nowhere else
@@ -73,8 +79,8 @@ class HeadLost(DatabaseError):
 class KeyMissing(DatabaseError):
     """This process lacks the key that the ledger names as current: it can record nothing, so it may do nothing."""
 
-    def __init__(self, key_id: str) -> None:
-        super().__init__(f"AUDIT_KEYS lacks {key_id!r}, the audit's current key: nothing can be recorded")
+    def __init__(self, key_id: str, lack: str = "lacks") -> None:
+        super().__init__(f"AUDIT_KEYS {lack} {key_id!r}, the audit's current key: nothing can be recorded")
 
 
 class EventFields(Protocol):
@@ -136,7 +142,6 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> No
     This is the last act of a transaction, so nobody who holds the lock waits for another lock: no deadlock can
     result, whatever else transactions lock and in which order. Raises DatabaseError, of which KeyMissing is one.
     """
-    keys = dict(settings.AUDIT_KEYS)
     with database.cursor() as cursor:
         seq, previous, key_id = _end(cursor, LOCK_END[database.vendor])
         rows = []
@@ -144,7 +149,7 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> No
             seq += 1
             event = entry.event
             event.seq, event.key_id = seq, key_id
-            event.canonical, event.digest = entry.seal(seq, previous, key_id, _usable(key_id, keys))
+            event.canonical, event.digest = entry.seal(seq, previous, key_id, _usable(cursor, seq, key_id))
             previous = event.digest
             rows.append(_row(database, event))
             if event.action == ACTIVATION:
@@ -187,19 +192,35 @@ def _end(cursor: Any, query: str = END) -> tuple[int, str, str]:
     return seq, previous, key_id or settings.AUDIT_KEYS[0][0]
 
 
-def _usable(key_id: str, keys: dict[str, bytes]) -> bytes:
-    if key_id not in keys:
-        error = KeyMissing(key_id)
-        log.error("ALERT %s", error)
-        raise error
-    return keys[key_id]
+_usable_keys: set[tuple[str, bytes]] = set()  # what this process knows from earlier events
+
+
+def _usable(cursor: Any, seq: int, key_id: str) -> bytes:
+    """This key of AUDIT_KEYS. Raises KeyMissing if there is none, or if it has other bytes than the one that sealed the
+    newest events up to `seq`: what it seals would never verify."""
+    key = dict(settings.AUDIT_KEYS).get(key_id)
+    if key is None:
+        raise _alert(KeyMissing(key_id))
+    if (key_id, key) not in _usable_keys:
+        cursor.execute(BYTES[cursor.db.vendor], [key_id, seq - NEWEST, seq])
+        events = cursor.fetchall()
+        if any(hmac.digest(key, text or b"", "sha256").hex().encode() == seal for text, seal in events):
+            _usable_keys.add((key_id, key))
+        elif events:
+            raise _alert(KeyMissing(key_id, "has other bytes for"))
+    return key
+
+
+def _alert(error: KeyMissing) -> KeyMissing:
+    log.error("ALERT %s", error)
+    return error
 
 
 def current_key() -> tuple[str, bytes]:
     """The current key and its ID. Raises KeyMissing, HeadLost or another DatabaseError."""
     with connection.cursor() as cursor:
-        _, _, key_id = _end(cursor)
-    return key_id, _usable(key_id, dict(settings.AUDIT_KEYS))
+        seq, _, key_id = _end(cursor)
+        return key_id, _usable(cursor, seq, key_id)
 
 
 def usable_key() -> tuple[str, bytes] | None:

@@ -13,14 +13,18 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import DataError, InterfaceError, OperationalError, close_old_connections
+from django.db import DataError, InterfaceError, OperationalError, close_old_connections, transaction
+from django.db.models import QuerySet
 
 from . import alerts, anchors, archive_checks, clock, denials, integrity, push, structure, verification
 from .chain import HeadLost
+from .ledger import Person, Subject, record
 from .models import ChainHead, ScheduledTask
 from .readable import UNREADABLE
+from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
+VERIFY_WHOLE = "verify whole"
 SOON = 5.0  # seconds between two runs of tasks that follow the ledger
 NEW_EVERY = 60.0  # and between two verifications of new events
 DATABASE_AWAY = 1.0  # and between two attempts to release a task
@@ -68,10 +72,26 @@ def run_due(may_go_on: MayGoOn = lambda: True) -> None:
     archive_checks.run_due(may_go_on)
 
 
+def request_verification(*, by: Person) -> None:
+    """Ask the workers to verify everything now. Nothing changes where that is due already, or one of them does it."""
+    with transaction.atomic():
+        if _later_verification().update(run_after=clock.now()):
+            record(EventType.AUDIT_CHECK_REQUESTED, Outcome.ACCEPTED, on=Subject("audit", "", "chain"), by=by)
+
+
+def is_verification_due() -> bool:
+    """Whether a verification of everything is due, or a worker does it now."""
+    return not _later_verification().exists()
+
+
+def _later_verification() -> QuerySet[ScheduledTask]:
+    return ScheduledTask.objects.filter(name=VERIFY_WHOLE, lease_holder="", run_after__gt=clock.now())
+
+
 def _tasks() -> dict[str, tuple[float, Do]]:
     tasks: dict[str, tuple[float, Do]] = {}
     if not structure.later_migrations():  # else a worker of that release verifies, or it is overdue
-        tasks["verify whole"] = (settings.AUDIT_VERIFY_HOURS * 3600.0, _verify_whole)
+        tasks[VERIFY_WHOLE] = (settings.AUDIT_VERIFY_HOURS * 3600.0, _verify_whole)
         tasks["verify new"] = (NEW_EVERY, _verify_new)
     tasks["alerts"] = (SOON, lambda task, _: alerts.warn(task))
     tasks["denials"] = (SOON, lambda *_: denials.close_windows())

@@ -35,8 +35,9 @@ from .errors import (
 from .failpoints import failpoint
 from .inventory import AlreadyBound
 from .models import Creation, Evidence, Project, State
+from .operations.contradictions import flag_denial
 from .operations.creation import CREATIONS
-from .operations.evidence import flag_denial, of_attempts
+from .operations.evidence import of_attempts
 from .operations.resolution import Resolution, cluster_from
 from .operations.transitions import StaleState, transition, wake_workers
 from .readback import hold_until_commit, read_back

@@ -30,7 +30,7 @@ from hyperclusters.modelarts import HyperCluster, canonical_id
 from .failpoints import failpoint
 from .models import Cluster, ClusterListing, Creation, Deletion, DeletionState, Network, Project, State
 from .models.inventory import ClusterQuerySet
-from .operations.evidence import flag_contradictions, note_return
+from .operations.contradictions import flag_contradictions, note_return
 from .operations.sightings import is_sought, remember
 
 BATCH = 200  # rows that one transaction writes: SQLite has one writer at a time, and people wait for it

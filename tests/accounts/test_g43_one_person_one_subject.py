@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client as Browser
 
 from hyperclusters.access import invitations
@@ -55,6 +55,14 @@ LOOK_ALIKES = {
 @pytest.fixture
 def nik(people: People) -> User:
     return add_person(username="nik", email="Nik@Sakai.example", password=PASSWORD)
+
+
+def test_the_database_of_these_tests_folds_letters_beyond_ascii(db: None) -> None:
+    """Where it folds none, as in the locale C, no look-alike is anybody's whatever the code does."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT lower('\u00c4 \u042f')")
+            assert cursor.fetchone() == ("\u00e4 \u044f",)
 
 
 @pytest.mark.parametrize("kind", LOOK_ALIKES)

@@ -15,10 +15,11 @@ from django.test import Client as Browser
 
 from hyperclusters.access.models import User
 from hyperclusters.access.services import add_team
-from hyperclusters.accounts import oidc
+from hyperclusters.accounts import company, oidc
 from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.audit import clock
 from tests.accounts.bent_provider import CALLBACK, CLIENT, KEY, NULL, OTHER_KEY, START, BentProvider
+from tests.clusters.moments import Killed, kill
 from tests.conftest import events
 from tests.web.pages import words
 
@@ -315,6 +316,29 @@ def test_g45_the_page_leads_back_to_where_the_person_was_going(
     assert f"{START}?next=%2Fclusters%2F" in page
     del bendable.answers["/token"]
     assert bendable.visit(browser, f"{START}?next=/clusters/")[1]["Location"] == "/clusters/"
+
+
+def test_o23_a_callback_that_is_sent_again_after_a_process_was_killed_offers_the_way_there(
+    bendable: BentProvider, database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ended once the provider had given its word: the code is spent, and nobody is signed in."""
+    browser = Browser()
+    params = parse_qs(urlsplit(browser.get(f"{START}?next=/clusters/")["Location"]).query)
+    bendable.nonce = params["nonce"][0]
+    back = {"code": "c", "state": params["state"][0]}
+    with monkeypatch.context() as patch:
+        patch.setattr(company, "link_or_create_user", lambda _: kill())
+        with pytest.raises(Killed):
+            browser.get(CALLBACK, back)
+    assert browser.get("/").status_code == 302
+    bendable.answers["/token"] = (400, b'{"error": "invalid_grant"}')
+    answer = browser.get(CALLBACK, back)
+    ends_in_a_page(browser, answer)
+    page = browser.get(answer["Location"])
+    assert "Try again" in words(page)
+    assert f'href="{START}' in page.content.decode()
+    del bendable.answers["/token"]
+    assert is_signed_in(*bendable.visit(browser)).username == "zoe"
 
 
 @pytest.mark.parametrize(

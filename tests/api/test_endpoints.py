@@ -15,6 +15,7 @@ from django.db import OperationalError
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import AccessRequest, Grant, Role
 from hyperclusters.access.services import grant
+from hyperclusters.api.views import GROUPS, SUMMARIES
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
@@ -360,3 +361,6 @@ def test_the_document_and_the_page_are_open_to_everybody(client: Any, database: 
     page = client.get("/api/")
     assert page.status_code == 200
     assert "idempotency_key_reused" in page.content.decode()
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert {operation["summary"] for operation in operations} == set(SUMMARIES)  # each can be translated
+    assert {operation["tags"][0] for operation in operations} == GROUPS.keys()

@@ -149,6 +149,35 @@ def test_g02_a_process_without_the_current_key_records_nothing_and_is_not_ready(
     assert Browser().get("/readyz").status_code == 200
 
 
+def test_g02_a_process_with_other_bytes_for_the_current_key_records_nothing_and_is_not_ready(
+    database: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted(30)
+    monkeypatch.setattr(chain, "_usable_keys", set())  # as in a process that has just started
+    settings.AUDIT_KEYS = [(FIRST[0], SECOND[1])]
+    assert Browser().get("/readyz").json()["audit"] == "AUDIT_KEYS lacks the audit's current key"
+    with pytest.raises(KeyMissing, match="AUDIT_KEYS has other bytes for 'k1'"):
+        noted(1)
+    settings.AUDIT_KEYS = [FIRST]
+    noted(1)
+    assert verification.verify_whole().findings == []
+
+
+NO_TEXTS = ["CAST(x'ff00' AS TEXT)", "x'00'", "7"] if connection.vendor == "sqlite" else []
+
+
+@pytest.mark.parametrize("column", ["canonical", "digest"])
+@pytest.mark.parametrize("value", ["''", "'another text'", *NO_TEXTS])
+def test_g02_edited_events_keep_no_process_from_recording(
+    value: str, column: str, database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted(10)
+    unguarded(lambda: sql(f"UPDATE audit_event SET {column} = {value} WHERE seq > 4"))
+    monkeypatch.setattr(chain, "_usable_keys", set())
+    noted(1)
+    assert ChainHead.objects.get().seq == 11
+
+
 def appended(key: tuple[str, bytes], **changes: Any) -> int:
     """An event put behind the last one by somebody with a key of ours and every right on the database."""
     head = ChainHead.objects.get()
@@ -630,6 +659,10 @@ def test_g34_a_restore_says_what_it_came_from_and_is_closed_by_a_reason(
     tasks.run_due()
     status = verified()
     assert (status.state, len(status.acknowledged)) == ("intact", 1)
+    last = Event.objects.latest("seq").seq
+    segment = archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path / "archive")
+    assert last - 1 <= segment.last <= last, "also what stands where the lost events were"
+    assert verified().state == "intact"
 
 
 @pytest.mark.parametrize("command", ["note_restore", "acknowledge_audit"])

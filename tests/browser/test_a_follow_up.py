@@ -22,10 +22,10 @@ def test_from_the_queue_to_the_answer_and_to_its_end(
     inspector = Inspector()
     olga = window("olga", java_script_enabled=scripts)
     olga.goto("/audit/review/")
-    olga.get_by_role("link", name="Open follow-up train-1").click()
+    olga.get_by_role("link", name="Start follow-up train-1").click()
     expect(olga.get_by_label("Assigned to")).to_have_value("ada")
     olga.get_by_label("What should be answered?").fill("Why no test run?")
-    olga.get_by_role("button", name="Open follow-up").click()
+    olga.get_by_role("button", name="Start follow-up").click()
     expect(olga.get_by_text("Waiting for ada")).to_be_visible()
 
     ada = window("ada", java_script_enabled=scripts)

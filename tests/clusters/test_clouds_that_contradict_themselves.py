@@ -398,7 +398,7 @@ def test_g07_a_cluster_of_another_spelling_that_was_there_before_does_not_keep_a
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
-    creation = answered(people, projects, cloud, b"{}")
+    creation = answered(people, projects, cloud, b"{}", status=502)
     cloud.simulator.add_cluster(projects.vision.project_id, f"{NAME}-2", cluster_id=OTHER_ID)
     assert settled(creation).state == State.NOT_CREATED
 

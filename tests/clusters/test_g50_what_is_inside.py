@@ -219,7 +219,7 @@ UNCHECKED: dict[str, tuple[dict[str, Any], str, str]] = {
     "no code": (
         {"fault": "raw_answer", "body": b"HTTP/1.1 418 x\r\nContent-Length: 0\r\n\r\n"},
         "status_418",
-        "The cloud answered with the status 418 and no code.",
+        "The cloud answered HTTP 418.",
     ),
     "lost": ({"fault": "lost_request"}, "protocol_error", "closed without a proper answer"),
 }

@@ -338,7 +338,7 @@ def test_two_candidates_are_left_to_a_person(people: People, projects: Projects,
     assert len(cloud.posts) == 1
 
 
-def test_a_cluster_that_another_creation_made_is_no_candidate(
+def test_g07_a_cluster_of_its_name_that_another_creation_made_is_left_to_a_person(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(people, projects, cloud, deed=False)
@@ -347,7 +347,8 @@ def test_a_cluster_that_another_creation_made_is_no_candidate(
     other = submit_creation(people.ada, projects.vision, "other")
     run_worker()
     Cluster.objects.filter(creation=other).update(cluster_id=cluster.id)
-    assert run_worker_again(creation).state == State.UNKNOWN
+    creation = run_worker_again(creation)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
 
 
 def test_g09_an_outcome_open_for_half_an_hour_is_told_once(

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -127,6 +128,8 @@ def test_g34_a_backup_under_load_is_restored_whole_and_what_came_after_is_found(
             count,
         }  # one may have been on its way: its name is left to the search for it
         assert outside >= count - creations - 1
+        assert "events 1 to" in here.manage("archive_audit", "--before", "2999-01-01", "--to", "archive")
+        assert "intact" in here.manage("verify_audit")
         (here.folder / "hyperclusters.sqlite3").write_bytes(b"damaged")
         assert "event" in here.manage("restore", "saved.sqlite3")
         assert int(here.shell(COUNT).split()[0]) == creations
@@ -142,3 +145,59 @@ def test_g34_what_is_no_backup_replaces_nothing(tmp_path: Path) -> None:
     for path in ("half", "nothing"):
         with pytest.raises(CommandError, match="is no whole backup"):
             call_command("restore", str(tmp_path / path))
+
+
+ASK = """
+import uuid
+from hyperclusters.access.models import User
+from hyperclusters.clusters.creations import CreateRequest, request_creation
+from hyperclusters.clusters.models import Project
+person, project = User.objects.get(username="person-0"), Project.objects.get()
+request_creation(person=person, project=project, wish=CreateRequest("waits", "HPS"), token=uuid.uuid4())
+"""
+WORK = """
+from hyperclusters.clusters.models import Creation
+from hyperclusters.clusters.worker import run_due
+run_due()
+print(Creation.objects.get().state)
+"""
+KILL = """
+import os, signal
+from pathlib import Path
+from django.core.management import call_command
+from hyperclusters.clusters.management.commands import restore
+real = getattr({owner}, "{step}")
+def killed(*args, **options):
+    if {is_done}:
+        real(*args, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr({owner}, "{step}", killed)
+call_command("restore", "saved.sqlite3", acknowledge="the disk broke")
+"""
+STEPS = [("restore.shutil", "copyfile"), ("restore", "call_command"), ("restore", "note"), ("Path", "rename")]
+
+
+def test_g03_a_restore_that_is_killed_lets_nothing_be_sent_twice(tmp_path: Path) -> None:
+    with Simulator.start(tmp_path / "cloud", access_key="TESTKEY", secret_key="test-secret") as cloud:
+        (tmp_path / "site").mkdir()
+        here = Embedded(tmp_path / "site", cloud)
+        here.manage("migrate", "--verbosity", "0")
+        here.shell((ROOT / "tests/deployment/people.py").read_text())
+        here.shell(ASK)
+        here.manage("backup", "saved.sqlite3")
+        assert here.shell(WORK).split()[-1] == "created"
+        cloud.remove_cluster(cloud.clusters()[0].id)  # no list shows that it was sent
+        for owner, step in STEPS:
+            for is_done in (False, True):
+                code = KILL.format(owner=owner, step=step, is_done=is_done)
+                here.manage("shell", "-v", "0", "-c", code, status=-signal.SIGKILL)
+                state = (
+                    here.shell(WORK).split()[-1]
+                    if (here.folder / "hyperclusters.sqlite3").exists()
+                    else "none"
+                )
+                assert state == ("none" if (step, is_done) == ("rename", True) else "created")
+        here.manage("restore", "saved.sqlite3", "--acknowledge", "the disk broke")
+        assert here.shell(WORK).split()[-1] == "needs_attention"
+        posts = [entry for entry in cloud.journal() if entry.method == "POST" and entry.accepted]
+        assert len(posts) == 1

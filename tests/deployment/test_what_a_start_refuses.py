@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from tests.deployment.site import ROOT, Site, site
@@ -31,11 +32,12 @@ def end_of(installed: Site, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_database_that_cannot_store_chinese_is_refused_at_the_start(tmp_path: Path) -> None:
-    name = f"latin_{secrets.token_hex(4)}"
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_store_chinese_is_refused_at_the_start(encoding: str, tmp_path: Path) -> None:
+    name = f"other_{secrets.token_hex(4)}"
     with psycopg.connect(SERVER, autocommit=True) as connection:
-        make = "CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
-        connection.execute(sql.SQL(make).format(sql.Identifier(name)))
+        make = "CREATE DATABASE {} ENCODING {} LOCALE 'C' TEMPLATE template0"
+        connection.execute(sql.SQL(make).format(sql.Identifier(name), sql.Literal(encoding)))
     with site(SERVER, tmp_path, **FOR_THE_SERVER) as installed:
         installed.manage("collectstatic", "--noinput", "--verbosity", "0")
         installed.environment["DATABASE_URL"] = urlsplit(SERVER)._replace(path=f"/{name}").geturl()
@@ -46,7 +48,7 @@ def test_a_database_that_cannot_store_chinese_is_refused_at_the_start(tmp_path: 
         ):
             done = end_of(installed, *command)
             assert done.returncode != 0, command
-            assert "The database's encoding is LATIN1; it must be UTF8." in done.stderr, command
+            assert f"The database's encoding is {encoding}; it must be UTF8." in done.stderr, command
             assert "ENCODING 'UTF8' TEMPLATE template0" in done.stderr, command
     with psycopg.connect(urlsplit(SERVER)._replace(path=f"/{name}").geturl()) as connection:
         assert connection.execute(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -21,8 +22,10 @@ from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
+from hyperclusters.clusters import updates
 from hyperclusters.clusters.follow_ups import open_follow_up
-from hyperclusters.clusters.models import Cluster
+from hyperclusters.clusters.models import Cluster, ClusterListing
+from hyperclusters.modelarts import HyperCluster
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.notifications.chats import chat
 from tests.permissions import table
@@ -155,6 +158,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "audit:export": "/audit/export/",
         "audit:alerts": "/audit/alerts/",
         "audit:test_alerts": "/audit/alerts/test/",
+        "audit:check_now": "/audit/chain/check/",
         "audit:verify": "/audit/archive/1/verify/",
         "audit:download": "/audit/archive/1/download/",
         "audit:mark": "/audit/review/mark/",
@@ -273,6 +277,31 @@ def test_signing_in_while_the_database_is_locked_says_so_and_works_once_it_is_fr
         assert browser.get("/accounts/login/").status_code == 200
         assert browser.get("/").status_code == 302, "nobody is signed in without an event"
     assert browser.post("/accounts/login/", {"username": "ada", "password": PASSWORD}).status_code == 302
+
+
+@pytest.mark.any_database  # where rows are locked, and not the file, people and a list do not meet
+def test_t16_people_sign_in_while_a_first_list_of_4000_clusters_is_written(projects: Projects) -> None:
+    items = [HyperCluster(str(uuid.UUID(int=number, version=4)), f"c-{number}", ()) for number in range(4000)]
+    cluster_listing = ClusterListing.objects.select_related("project__team").get(
+        project=projects.vision, type="HPS"
+    )
+
+    def write() -> bool:
+        try:
+            return updates.apply(cluster_listing, items, clock.now())
+        finally:
+            connection.close()
+
+    counts = set()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            answer = patient(Browser()).post("/accounts/login/", {"username": "ada", "password": PASSWORD})
+            assert answer.status_code == 302
+            counts.add(Cluster.objects.count())
+    assert writing.result()
+    assert Cluster.objects.count() == 4000
+    assert len(counts - {0, 4000}) >= 3, "people come in between the parts, not after all of them"
 
 
 @pytest.mark.parametrize(

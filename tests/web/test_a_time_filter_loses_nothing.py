@@ -281,11 +281,23 @@ def test_rows_and_fields_say_that_they_are_in_utc_and_keep_what_was_typed(write:
     assert "Time (UTC)" in words(answer)
     assert '<time class="utc" datetime="2026-11-20T09:31:00Z">09:31:00</time>' in text
     assert "20 Nov 2026" in words(answer)
-    assert '<input type="text" class="input" id="id_until" name="until" value="2026-11-20"' in text
-    assert (
-        '<input type="datetime-local" class="input" id="id_since" name="since" value="2026-11-20T09:30:01"'
-        in text
-    )
+    assert '<input type="date" class="input" id="id_until" name="until" value="2026-11-20"' in text
+    assert '<input type="date" class="input" id="id_since" name="since" value="2026-11-20"' in text
+    assert '<input type="time" class="input" name="since_time" value="09:30:01"' in text
+    text = as_("olga").get(f"{LIST}?until=2026-13-20").content.decode()
+    assert '<input type="text" class="input" id="id_until" name="until" value="2026-13-20"' in text
+
+
+def test_a_day_and_its_optional_time_become_one_filter(write: Any, as_: SignIn) -> None:
+    write(in_order, 3)
+    olga = as_("olga")
+    sent = "q=&since=2026-11-20&since_time=09:31&until=2026-11-20&until_time=&person=ada&person="
+    for path in (LIST, "/audit/archive/"):
+        answer = olga.get(f"{path}?{sent}")
+        assert answer.status_code == 302
+        assert answer["Location"] == f"{path}?since=2026-11-20T09%3A31&until=2026-11-20&person=ada"
+    alone = olga.get(f"{LIST}?since_time=09:31", follow=True)
+    assert "Enter a time such as" in words(alone)
 
 
 RIGHT = [

@@ -56,8 +56,8 @@ def test_an_auditor_sees_the_defaults_and_changes_them(people: People, as_: Sign
     assert (event.after or {})["recipients"] == ["olga"]
     assert "Send a test" in main(olga.get(PAGE))
     assert "Nobody gets alerts by mail" not in main(olga.get(PAGE))
-    assert "Alerts" in main(olga.get("/audit/chain/"))
-    assert "Alerts" not in main(as_("tom").get("/audit/chain/"))
+    assert "Alert recipients olga · Alert settings" in main(olga.get("/audit/chain/"))
+    assert "Alert" not in main(as_("tom").get("/audit/chain/"))
 
 
 @pytest.mark.parametrize(

@@ -379,6 +379,15 @@ def test_a_full_project_refuses_and_says_how_many_it_may_have(
     assert "Project quota: 1 of 1 used" in words(answer)
 
 
+def test_a_quota_of_0_is_said_as_a_choice_and_not_as_a_full_project(as_: SignIn, projects: Projects) -> None:
+    Project.objects.filter(pk=projects.vision.pk).update(quota=0)
+    text = words(submit(as_("ada"), name="not-here"))
+    assert (
+        "The quota is 0: no cluster can be created. Nothing was sent: ask a platform admin for more." in text
+    )
+    assert "0 of 0" not in text
+
+
 def test_g17_a_project_whose_calls_are_stopped_refuses_at_once_and_says_why(
     as_: SignIn, projects: Projects, cloud: Cloud
 ) -> None:

@@ -108,6 +108,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "audit:alerts"): row("403 403 403 200 403 403 403"),
     ("post", "audit:alerts"): row("403 403 403 422 403 403 403"),
     ("post", "audit:test_alerts"): row("403 403 403 302 403 403 403"),
+    ("post", "audit:check_now"): row("403 403 403 302 403 403 403"),
     ("post", "audit:acknowledge"): row("403 403 403 422 403 403 403"),  # nothing is there to acknowledge
     ("get", "audit:export"): row("403 200 403 200 403 403 403"),
     ("post", "audit:export"): row("403 422 403 422 403 403 403"),
@@ -329,6 +330,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "audit:chain": "/audit/chain/",
         "audit:alerts": "/audit/alerts/",
         "audit:test_alerts": "/audit/alerts/test/",
+        "audit:check_now": "/audit/chain/check/",
         "audit:acknowledge": "/audit/chain/acknowledge/",
         "audit:export": "/audit/export/",
         "audit:review": "/audit/review/",

@@ -211,7 +211,7 @@ def test_an_auditor_who_is_asked_gets_no_form_to_close_it(
     otto = Browser()
     otto.force_login(follow_up.assignee)
     page = otto.get(follow_up.get_absolute_url())
-    assert "another auditor closes it" in main(page)
+    assert "another auditor closes this follow-up" in main(page)
     assert f"{follow_up.get_absolute_url()}close/" not in body(page)
     answer = otto.post(f"{follow_up.get_absolute_url()}close/", {"version": "1"})
     assert (answer.status_code, FollowUp.objects.get().is_open) == (422, True)

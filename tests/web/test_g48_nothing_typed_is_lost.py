@@ -549,7 +549,7 @@ def test_every_form_with_a_reason_keeps_drafts() -> None:
     }
     families = {"teams", "people", "projects", "access", "clusters", "creations", "audit"}
     assert {name for name in without if name.partition(":")[0] in families} == {
-        "access:invitation", "access:revoke_token", "access:withdraw", "audit:act_on_target", "audit:download", "audit:export", "audit:test_alerts", "audit:verify", "clusters:capacity", "clusters:check",
+        "access:invitation", "access:revoke_token", "access:withdraw", "audit:act_on_target", "audit:check_now", "audit:download", "audit:export", "audit:test_alerts", "audit:verify", "clusters:capacity", "clusters:check",
         "clusters:refresh", "clusters:traces", "creations:look", "creations:withdraw", "projects:restore", "projects:test", "teams:act_on_target", "teams:uninvite",
     }  # fmt: skip
 

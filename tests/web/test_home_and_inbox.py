@@ -323,10 +323,13 @@ def test_a_new_installation_shows_root_what_it_lacks_until_it_lacks_nothing(
     as_: SignIn, people: People
 ) -> None:
     Grant.objects.filter(team__isnull=False).update(ended_at=clock.now())
+    auditors = Grant.objects.filter(role=Role.AUDITOR)
+    auditors.update(ended_at=clock.now())
     root = as_("root")
     page = main(root)
     assert "Set up this installation" in page
     assert page.count("· done") == 1
+    assert "Appoint an auditor" in page
     team = add_team(slug="first", name="First", by=people.root)
     lead, member = add_person(username="lead"), add_person(username="member")
     grant(person=lead, role=Role.ADMIN, team=team, reason="leads", by=people.root)
@@ -334,6 +337,8 @@ def test_a_new_installation_shows_root_what_it_lacks_until_it_lacks_nothing(
     Project.objects.create(name="p", team=team, endpoint="http://127.0.0.1:1", project_id="p")
     assert main(root).count("· done") == 3
     grant(person=member, role=Role.VIEWER, team=team, reason="looks", by=lead)
+    assert main(root).count("· done") == 4
+    auditors.update(ended_at=None)
     assert "Set up this installation" not in main(root)
     assert "Set up this installation" not in main(as_("ada"))
 

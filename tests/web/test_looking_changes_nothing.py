@@ -71,6 +71,23 @@ def test_head_is_get_without_a_body_and_changes_nothing(
         }
 
 
+@pytest.mark.parametrize("route", sorted(EXPORTS))
+def test_t34_head_of_an_export_takes_nothing_out_and_changes_nothing(
+    route: str, people: People, projects: Projects, as_: SignIn
+) -> None:
+    path = address_of(route)
+    for name in ("root", "tom", "olga", "ada"):
+        browser = confirm(as_(name))
+        browser.get("/")  # where the session is used from is noted once
+        before = contents()
+        answer = browser.head(path)
+        assert answer.content == b""
+        if answer.status_code != 403:
+            assert contents() == before
+            assert browser.get(path).status_code == answer.status_code
+    assert contents() != before, "GET of an export is recorded"
+
+
 @pytest.mark.parametrize("route", sorted({entry.route for entry in access_table()} - EXPORTS))
 def test_options_is_answered_or_refused_and_changes_nothing(
     route: str, people: People, projects: Projects, as_: SignIn

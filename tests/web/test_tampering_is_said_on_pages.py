@@ -181,7 +181,7 @@ def test_an_unreadable_end_of_a_creation_stands_in_its_place_and_before_its_othe
     page = body(answer)
     assert page.count('<tbody class="day">') == 1
     row = main(answer).partition(f"#{seqs[0]} ")[2].partition("Accepted")[0]
-    assert row.startswith(f"Event {seqs[0]} can't be read Unreadable")
+    assert row.startswith(f"Event {seqs[0]} can't be read : who acted, and on what, is unknown Unreadable")
     assert f'<a class="pivot" href="/audit/{seqs[0]}/">Event' in page
     assert "is creating" not in page
     edit(seqs[1], canonical="{}")

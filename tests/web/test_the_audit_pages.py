@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from django.test import Client as Browser
 
-from hyperclusters.audit import integrity, verification
+from hyperclusters.audit import integrity, tasks, verification
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -270,3 +271,46 @@ def test_a_ledger_without_a_match_says_so(people: People, as_: SignIn) -> None:
 def test_reading_the_ledger_is_a_get_alone(people: People, as_: SignIn) -> None:
     assert as_("olga").post(LIST).status_code == 405
     assert as_("olga").delete(f"{LIST}1/").status_code == 405
+
+
+def test_an_auditor_has_the_whole_audit_verified_at_once(people: People, as_: SignIn) -> None:
+    olga, path = as_("olga"), "/audit/chain/"
+    tasks.run_due()
+    whole_at = integrity.integrity_status().whole_at
+    assert "Run full check" in main(olga.get(path))
+    for _ in range(2):  # the second finds it due
+        assert olga.post(f"{path}check/").status_code == 302
+    assert len(events(action=EventType.AUDIT_CHECK_REQUESTED, person_name="olga")) == 1
+    assert "Full check pending" in main(olga.get(path))
+    tasks.run_due()
+    status = integrity.integrity_status()
+    assert whole_at is not None
+    assert status.whole_at is not None
+    assert status.whole_at > whole_at
+    assert "Run full check" in main(olga.get(path))
+
+
+def test_the_integrity_page_names_the_last_anchor_to_auditors(people: People, as_: SignIn) -> None:
+    assert "Last anchor Can't be read on this machine" in main(as_("olga").get("/audit/chain/"))
+    seq = Event.objects.latest("seq").seq
+    tasks.run_due()
+    text = main(as_("olga").get("/audit/chain/"))
+    assert f"Last anchor Event {seq} · " in text
+    assert str(settings.AUDIT_ANCHORS) in text
+    assert "Last anchor" not in main(as_("tom").get("/audit/chain/"))
+
+
+def test_reviews_of_one_second_are_one_row_that_names_each(people: People, as_: SignIn) -> None:
+    names = [f"train-{number}" for number in range(4)]
+    with transaction.atomic():
+        for name in names:
+            record(
+                EventType.CREATE_REVIEWED,
+                Outcome.DONE,
+                on=Subject("creation", f"id-{name}", name),
+                by=people.olga,
+            )
+    text = main(as_("olga").get(LIST))
+    assert text.count("reviewed the creation of") == 1
+    assert "3 more" in text
+    assert all(name in text for name in names)

@@ -78,7 +78,7 @@ def test_an_admin_or_auditor_asks_and_reads_whom_cts_names(
     day = date_format(at, "j M Y, H:i")
     assert f"CTS names user eve at {day} UTC. createIt · 200 · 192.0.2.7" in text
     assert "CTS answered" in text
-    assert f"· asked for by {name}" in text
+    assert f"· requested by {name}" in text
     assert NO_TRACE not in text
     (call,) = calls(cloud)
     assert f"resource_id={cluster.cluster_id}" in call.path

@@ -14,6 +14,8 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.creation_reviews import account_for
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, State
+from hyperclusters.clusters.upstream import client_for
+from hyperclusters.modelarts import ClusterType, Unavailable
 from hyperclusters.modelarts.codes import MEANINGS, CodeMeaning
 from hyperclusters.web.texts.causes import CODE_REMEDIES, CODES, cause_of, remedy
 from tests.api.client import Api, issue
@@ -106,6 +108,22 @@ def test_g31_the_clouds_own_words_are_on_the_page_and_in_the_audit(
     assert expected in text
     assert "The vendor names three reasons" in text  # what is documented for a refusal without a known code
     (event,) = events(object_id=str(creation.pk), action="cluster:create:failed")
+    assert expected in (event.response or {})["message"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_t10_the_clouds_own_words_about_a_deletion_are_on_the_page_and_in_the_audit(
+    shape: str, people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    sent, expected = SHAPES[shape]
+    cloud.simulator.add_cluster(projects.vision.project_id, "there")
+    run_worker()
+    cluster = Cluster.objects.get()
+    cloud.simulator.fault("garbage", "delete", kind="custom", status=400, body=sent, times=1, deed=False)
+    request_deletion(person=people.tom, cluster=cluster, typed_name=cluster.name)
+    run_worker()
+    assert expected in words(as_("ada").get(cluster.get_absolute_url()))
+    (event,) = events(action="cluster:delete:failed")
     assert expected in (event.response or {})["message"]
 
 
@@ -212,6 +230,23 @@ def test_t15_a_list_that_is_too_large_says_which_setting_to_raise(
     assert cluster_listing.failure_cause == "list_too_large"
     assert "UPSTREAM_LIST_MIB" in cause_of(cluster_listing.failure_cause, "")
     assert "UPSTREAM_LIST_MIB" in remedy(cluster_listing.failure_cause, "")
+
+
+def test_t15_a_list_of_6000_clusters_is_read_where_the_setting_was_raised(
+    projects: Projects, cloud: Cloud, settings: Any
+) -> None:
+    networks = [{"hyper_cluster_subnet_id": f"net-{number:03}"} for number in range(57)]
+    rows = [{"id": f"x-{number}", "name": f"c-{number}", "network_info": networks} for number in range(6000)]
+    sent = json.dumps({"hyper_clusters": rows}).encode()
+    assert len(sent) > 13 * 1024 * 1024  # about 2.3 kB per cluster
+    cloud.simulator.fault("garbage", "list", kind="custom", body=sent)
+    client = client_for(projects.vision)
+    with pytest.raises(Unavailable):
+        client.list(type=ClusterType.HPS)
+    settings.UPSTREAM_LIST_MIB = 16
+    clusters = client_for(projects.vision).list(type=ClusterType.HPS).value
+    assert len(clusters) == 6000
+    assert {len(each.networks) for each in clusters} == {57}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hyperclusters.clusters.errors import QuotaReached
 from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind, unbind
 from hyperclusters.clusters.models import Approval, Creation, Evidence, Project, State
-from hyperclusters.clusters.operations import evidence
+from hyperclusters.clusters.operations import contradictions, evidence
 from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, as_undecided, cluster_facts
@@ -219,8 +219,8 @@ class CreationEngine(Engine[Creation]):
         """Bind the cluster to its creation. Raises AlreadyBound. A refusal is compared with what was seen."""
         if resolution.state == State.CREATED and resolution.cluster:
             bind(operation, resolution.cluster)
-        elif resolution.state in evidence.ENDED_WITHOUT:
-            evidence.flag_denial(operation)
+        elif resolution.state in contradictions.ENDED_WITHOUT:
+            contradictions.flag_denial(operation)
 
     def apply_result(self, key: UUID, result: Resolution) -> Creation:
         try:
@@ -230,8 +230,8 @@ class CreationEngine(Engine[Creation]):
 
     def reconcile_late_result(self, operation: Creation, result: Resolution) -> None:
         """Record a confirmation or a contradiction beside the verdict; the stronger evidence stands."""
-        contradicts = evidence.contradicts(result, operation)
-        stronger = result.is_verdict and evidence.is_stronger(result, operation)
+        contradicts = contradictions.contradicts(result, operation)
+        stronger = result.is_verdict and contradictions.is_stronger(result, operation)
         event, outcome, facts = result.event, Outcome.NOTED, result.as_audit_json()
         changes: dict[str, Any] = {"evidence": result.evidence} if stronger else {}
         if result.is_verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -10,15 +10,11 @@ from django.conf import settings
 from django.db.models import Q
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.ledger import record
+from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import (
-    EVIDENCE_RANK,
     Cluster,
-    ClusterListing,
     Creation,
-    Deletion,
-    DeletionState,
     Evidence,
     Operation,
     State,
@@ -34,7 +30,6 @@ from hyperclusters.modelarts import (
 )
 
 SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
-ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 
 
 @dataclass(slots=True)
@@ -96,28 +91,6 @@ def of_refusal(creation: Creation, error: ModelArtsError) -> Evidence:
     return Evidence.NOT_SENT if error.proves == Proof.NOT_SENT and never_left else Evidence.REFUSED
 
 
-def is_stronger(resolution: Resolution, creation: Creation) -> bool:
-    """Whether the resolution's evidence outranks that of the creation's verdict."""
-    rank = EVIDENCE_RANK.get(resolution.evidence, 0) if resolution.evidence else 0
-    return rank > EVIDENCE_RANK.get(Evidence(creation.evidence), 0)
-
-
-def contradicts(resolution: Resolution, creation: Creation) -> bool:
-    """Whether the resolution contradicts the creation's earlier verdict."""
-    cluster = getattr(creation, "cluster", None)
-    own_id = canonical_id(cluster.cluster_id) if cluster else ""
-    if resolution.is_verdict:
-        is_same = resolution.cluster is None or resolution.cluster.id == own_id
-        return creation.state != resolution.state or not is_same
-    # Not a verdict: not sent, throttled, or unknown.
-    if resolution.proves_nothing_done:
-        return creation.state == State.CREATED
-    if not resolution.cluster_ids or resolution.cause == "known_id" or not resolution.says_done:
-        return False
-    is_another = bool(own_id) and own_id not in resolution.cluster_ids
-    return is_another or creation.evidence == Evidence.ABSENT
-
-
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
     """Whether this cluster was known already, under any name and in any project, or another creation made it, or one
     of this project had its ID in an answer.
@@ -147,16 +120,11 @@ def unknown_at_click(creation: Creation, names: dict[str, str]) -> list[str]:
 
 
 def candidates(creation: Creation, clusters: Iterable[HyperCluster]) -> list[HyperCluster]:
-    """The listed clusters that may be this creation's: exactly its name, not in the baseline, not bound to another."""
+    """The listed clusters that may be this creation's: exactly its name, and not in the baseline. One that another
+    creation made is a contradiction that a person must solve."""
     return _once_each(
-        item for item in clusters if item.name == creation.name and not _is_explained(creation, item.id)
+        item for item in clusters if item.name == creation.name and item.id not in creation.baseline
     )
-
-
-def _is_explained(creation: Creation, cluster_id: str) -> bool:
-    """Whether this cluster was there before the create, or another creation made it."""
-    clusters = Cluster.objects.with_ids([cluster_id]).filter(project=creation.project, creation__isnull=False)
-    return cluster_id in creation.baseline or clusters.exclude(creation=creation).exists()
 
 
 def seen_since_click(creation: Creation) -> dict[str, HyperCluster]:
@@ -168,7 +136,7 @@ def seen_since_click(creation: Creation) -> dict[str, HyperCluster]:
         HyperCluster(canonical_id(row.cluster_id), row.name, (), networks_complete=False) for row in since
     ]
     items = [*rows, *map(cluster_from, creation.candidates)]
-    return {item.id: item for item in items if not _is_explained(creation, item.id)}
+    return {item.id: item for item in items if item.id not in creation.baseline}
 
 
 def _once_each(items: Iterable[HyperCluster]) -> list[HyperCluster]:
@@ -204,10 +172,20 @@ def weigh(creation: Creation, sightings: Sightings) -> Resolution | None:
         return None
     if unseen:
         return _for_a_person("id_not_shown" if sightings.unresolved else "vanished", [*certain, *unseen])
-    alike = _in_other_spelling(creation, items)
-    if alike or any(is_known(creation, each) for each in creation.reported_ids):
-        return _for_a_person("other_spelling" if alike else "known_id", alike)
+    cause, choice = _doubts_of_absence(creation, items)
+    if cause:
+        return _for_a_person(cause, choice)
     return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
+
+
+def _doubts_of_absence(creation: Creation, items: list[HyperCluster]) -> tuple[str, list[HyperCluster]]:
+    """Why the creation may have a cluster that no list has under its name (a slug, empty if it has none), and which."""
+    if alike := _in_other_spelling(creation, items):
+        return "other_spelling", alike
+    if any(is_known(creation, each) for each in creation.reported_ids):
+        return "known_id", []
+    new = _unexplained(creation, items) if _is_accepted(creation) else []
+    return "unread_answer" if new else "", new
 
 
 def _in_other_spelling(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:
@@ -215,6 +193,25 @@ def _in_other_spelling(creation: Creation, items: list[HyperCluster]) -> list[Hy
     name = creation.name.casefold()
     return [
         item for item in items if item.name.strip().casefold() == name and not is_known(creation, item.id)
+    ]
+
+
+def _is_accepted(creation: Creation) -> bool:
+    """Whether an answer to one of its attempts had a status of success, and could not be read."""
+    answers = Event.objects.for_object(creation.KIND, creation.pk).filter(action=EventType.CREATE_UNKNOWN)
+    statuses = [answer.get("status") for answer in answers.values_list("response", flat=True) if answer]
+    return any(isinstance(status, int) and status // 100 == 2 for status in statuses)
+
+
+def _unexplained(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:
+    """The new clusters that no other creation made or, by their names, may have made."""
+    others = set(
+        creation.project.creations.unresolved().exclude(pk=creation.pk).values_list("name", flat=True)
+    )
+    return [
+        item
+        for item in items
+        if item.id not in creation.baseline and item.name not in others and not is_known(creation, item.id)
     ]
 
 
@@ -242,59 +239,4 @@ def _for_a_person(cause: str, choice: list[HyperCluster]) -> Resolution:
         Outcome.UNKNOWN,
         cause=cause,
         candidates=tuple(choice),
-    )
-
-
-def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:
-    """Flag creations whose verdict denies these clusters, which the source lists for the first time at `at`.
-
-    By its name, a creation that the cloud refused is flagged until its horizon: after it, the name is free for others.
-    """
-    has_name = Q(name__in=[item.name for item in items])
-    in_time = has_name & Q(not_created_after__gt=at, type__in=[source.type, ""])
-    is_refusal = Q(state__in=ENDED_WITHOUT, attempts__gt=0) & ~Q(evidence=Evidence.NOT_SENT)
-    denies = Q(state=State.NOT_CREATED) & has_name | is_refusal & in_time
-    denies |= (Q(state=State.NOT_CREATED) | is_refusal) & ~Q(reported_ids=[])
-    suspects = source.project.creations.filter(denies, conflict_at__isnull=True)
-    for creation in suspects.with_related():
-        ruled_out = {*creation.baseline}
-        if creation.evidence == Evidence.HUMAN:
-            ruled_out |= {candidate["id"] for candidate in creation.candidates}
-        for item in items:
-            is_named = item.name == creation.name or item.id in creation.reported_ids
-            if is_named and item.id not in ruled_out:
-                _flag(creation, item.id)
-                break
-
-
-def flag_denial(creation: Creation) -> None:
-    """Flag a creation that has just ended as not carried out, if a cluster that it may have made was seen."""
-    if creation.attempts and creation.evidence == Evidence.REFUSED:
-        for cluster_id in list(seen_since_click(creation))[:1]:
-            _flag(creation, cluster_id)
-
-
-def note_return(cluster: Cluster) -> None:
-    """Record that a list has a cluster again that was gone; and, if it was deleted here since it was last seen, that
-    this contradicts the deletion."""
-    record(EventType.CLUSTER_BACK, Outcome.NOTED, on=cluster)
-    deletions = Deletion.objects.filter(cluster=cluster, settled_at__gte=cluster.seen_at)
-    for deletion in deletions.filter(state=DeletionState.DELETED).with_related()[:1]:
-        _contradict(EventType.DELETE_CONTRADICTED, deletion, cluster.cluster_id)
-
-
-def _flag(creation: Creation, cluster_id: str) -> None:
-    Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
-    _contradict(EventType.CREATE_CONTRADICTED, creation, cluster_id)
-
-
-def _contradict(event: EventType, operation: Operation, cluster_id: str) -> None:
-    """Record that a list has this cluster, which the operation's verdict denies."""
-    record(
-        event,
-        Outcome.FAILED,
-        on=operation,
-        by=operation.requested_by,
-        after={"state": operation.state, "found": cluster_id},
-        evidence="listed",
     )

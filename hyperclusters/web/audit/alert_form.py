@@ -28,11 +28,11 @@ class AlertForm(forms.Form):
         label=_("Denials that raise an alert"),
         min_value=1,
         max_value=1000,
-        help_text=_("Of one person or one address, within the minutes below."),
+        help_text=_("Of one person or one address, within the time below."),
     )
-    minutes = forms.IntegerField(label=_("Minutes in which they are counted"), min_value=1, max_value=60)
+    minutes = forms.IntegerField(label=_("Counted within (minutes)"), min_value=1, max_value=60)
     late_minutes = forms.IntegerField(
-        label=_("Minutes after which forwarding is late"),
+        label=_("Forwarding counts as late after (minutes)"),
         min_value=1,
         max_value=1440,
         help_text=_("An event that waits longer to reach a webhook or the log raises an alert."),

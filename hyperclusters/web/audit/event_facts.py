@@ -70,6 +70,12 @@ def sign_in_steps(event: Event) -> list[str]:
     return [str(SIGN_IN_STEPS.get(str(each), each)) for each in steps] if isinstance(steps, list) else []
 
 
+def in_order(request: dict[str, Any] | None) -> dict[str, Any]:
+    """A request as one reads it: what was asked of which address comes first."""
+    values = request or {}
+    return {name: values[name] for name in ("method", "url", "query", "body") if name in values} | values
+
+
 def state_after(event: Event) -> dict[str, Any]:
     """The state after, without texts that are empty and have no value before: nobody filled them in."""
     before, after = event.before or {}, event.after or {}

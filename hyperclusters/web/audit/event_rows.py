@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
@@ -36,10 +37,7 @@ from hyperclusters.web.texts.states import OUTCOME_KINDS
 
 LIST = "/audit/"
 FAILURES = {Outcome.FAILED, Outcome.REFUSED, Outcome.DENIED, Outcome.UNKNOWN}
-OPERATIONS = {
-    "creation",
-    "deletion",
-}  # kinds of objects whose events belong together, whichever request they are of
+OPERATIONS = {"creation", "deletion"}  # whose events belong together, whichever request they are of
 REQUESTS = {EventType.CREATE_REQUESTED, EventType.DELETE_REQUESTED}
 SUCCESSES = {EventType.CREATE_SUCCEEDED, EventType.DELETE_SUCCEEDED}
 NAMES = 3  # of people that a row shows
@@ -80,18 +78,20 @@ class Row(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The events of one request on this page, or the sign-ins of one day: the newest leads, the others can be opened."""
+    """One row of the list, led by the newest of its events; the others can be opened (see `days`)."""
 
     lead: Row
     others: list[Row]
 
     @property
     def more(self) -> str:
-        """How many further sign-ins it has, and whose; empty for the events of one request."""
+        """How many further reviews or sign-ins it has, and whose; empty for the events of one request."""
         if all(other.group == self.lead.group for other in self.others):
             return ""
         people = list(dict.fromkeys(other.person or other.source for other in self.others))
-        if people == [self.lead.person]:
+        if self.lead.action == EventType.CREATE_REVIEWED:
+            words = ngettext("%(n)s more", "%(n)s more", len(self.others))
+        elif people == [self.lead.person]:
             words = ngettext("%(n)s more sign-in", "%(n)s more sign-ins", len(self.others))
         else:
             words = ngettext("%(n)s more by %(people)s", "%(n)s more by %(people)s", len(self.others))
@@ -144,13 +144,15 @@ def with_edits(page: Iterable[Row], status: IntegrityStatus) -> list[Row]:
 
 
 def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
-    """The rows by day, with the events of one request behind the newest of them, and so the sign-ins of one day. No
-    unreadable event is behind another one, and an edited one marks the one before it. A success has the reason of its
-    request."""
+    """The rows by day, with the events of one request behind the newest of them, and so the sign-ins of one day and one
+    person's reviews of one second. No unreadable event is behind another one, and an edited one marks the one before it.
+    A success has the reason of its request."""
     groups: dict[str, Group] = {}
+    reviews = Counter(map(_review_key, page))
     for row in page:
-        is_sign_in = folds_sign_ins and row.action == EventType.SIGNED_IN
-        key = f"{row.iso[:10]} {row.action}" if is_sign_in else row.group or row.url
+        review = _review_key(row)
+        own_key = review if review and reviews[review] > 1 else row.group or row.url
+        key = f"{row.iso[:10]} in" if folds_sign_ins and row.action == EventType.SIGNED_IN else own_key
         if key not in groups:
             groups[key] = Group(row, [])
         elif not row.action:
@@ -163,6 +165,11 @@ def days(page: Sequence[Row], *, folds_sign_ins: bool = False) -> list[Day]:
     in_order = list(groups.values())
     parts = groupby(zip(_days_of(in_order), in_order, strict=True), key=lambda pair: pair[0])
     return [Day(_day(iso), [group for _, group in part]) for iso, part in parts]
+
+
+def _review_key(row: Row) -> str:
+    """The same for the reviews of one person in one second; empty for any other event."""
+    return f"{row.iso[:19]} {row.person}" if row.action == EventType.CREATE_REVIEWED else ""
 
 
 def _days_of(groups: Sequence[Group]) -> Iterator[str]:
@@ -185,6 +192,7 @@ def _unreadable(seq: int, iso: str, group: str) -> Row:
     """An event with a stored value that cannot be read."""
     words = {
         "what": gettext("Event %(number)d can't be read") % {"number": seq},
+        "after": gettext(": who acted, and on what, is unknown"),
         "what_url": _address(seq),
         "kind": "bad",
         "outcome": gettext("Unreadable"),
@@ -201,7 +209,8 @@ def _row(event: Event | EventRow, language: str) -> Row:
     before, after = sentence_parts(action, language) or (word, "")
     what = what_was_read(name) if action == EventType.AUDIT_READ else name
     if not what and names_object(action, language):
-        before, after = word, ""
+        is_again = event.evidence == "repeated"  # of several objects
+        before, after = gettext("tried again: %(action)s") % {"action": word} if is_again else word, ""
     code, message = _result(event, language)
     return Row(
         url=_address(event.seq),

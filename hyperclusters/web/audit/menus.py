@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import QueryDict
 from django.utils.translation import get_language, gettext
@@ -31,7 +31,7 @@ from hyperclusters.web.shared.listing import (
     view,
 )
 
-PLAIN_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"  # what a browser's field for times can hold
+PLAIN_TIME = r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?"  # what a browser's fields for a day and a time can hold
 PEOPLE = 200  # names that the menu of people offers; any other can be typed
 ACCESS_CHANGES = [
     EventType.GRANT_ADDED,
@@ -41,6 +41,17 @@ ACCESS_CHANGES = [
     EventType.ACCESS_APPROVED,
     EventType.ACCESS_DECLINED,
 ]
+
+
+class TypedField(NamedTuple):
+    """A filter that is typed, and whether it was not understood. `time`: of the day that is the value of a "date"."""
+
+    name: str
+    label: Any
+    value: str
+    kind: str
+    is_wrong: bool
+    time: str = ""
 
 
 def filter_context(query: AuditQuery, scope: AuditScope, parameters: QueryDict) -> dict[str, Any]:
@@ -57,7 +68,7 @@ def filter_context(query: AuditQuery, scope: AuditScope, parameters: QueryDict) 
         "period_fields": [_field(query, name) for name in SPAN[1:]],
         "is_period_open": not errors.keys().isdisjoint(SPAN[1:]),
         "more": more,
-        "more_count": sum(bool(value) for _, _, value, _, _ in more),
+        "more_count": sum(bool(field.value) for field in more),
         "is_more_open": not errors.keys().isdisjoint((*TEXT_FIELDS, "jump")),
         "carried": carried_fields(parameters, menus, *TEXT_FIELDS, *TIME_FIELDS),
         "is_filtered": bool(query.filters),
@@ -154,10 +165,11 @@ def _chosen_period(query: AuditQuery) -> str:
     return gettext("Before %(time)s UTC") % {"time": moment(until)} if until else ""
 
 
-def _field(query: AuditQuery, name: str) -> tuple[str, Any, str, str, bool]:
-    """A typed filter: name, label, what was typed, the kind of field, and whether it was not understood."""
+def _field(query: AuditQuery, name: str) -> TypedField:
+    """A typed filter. A browser's field for days shows nothing of what is no day, so that stays a text."""
     value = query.form.data.get(name, "")
-    # A browser's field for times shows nothing of a date alone, or of what is no time.
-    is_time = name in TIME_FIELDS and (not value or re.fullmatch(PLAIN_TIME, value))
-    kind = "datetime-local" if is_time else "text"
-    return name, query.form.fields[name].label, value, kind, name in query.form.errors
+    field = TypedField(name, query.form.fields[name].label, value, "text", name in query.form.errors)
+    if name in TIME_FIELDS and not field.is_wrong and (not value or re.fullmatch(PLAIN_TIME, value)):
+        day, _blank, time = value.partition("T")
+        return field._replace(value=day, kind="date", time=time)
+    return field

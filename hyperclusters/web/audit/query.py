@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 from django import forms
 from django.db.models import Q
-from django.http import QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -72,6 +73,25 @@ class AuditForm(forms.Form):
     before = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     after = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     upto = forms.IntegerField(required=False, min_value=0, max_value=MOST)
+
+
+def joins_times(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view of a list; what its form sends of a day and of a time becomes one value, at an address without empty ones."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        fields = {f"{name}_time": name for name in TIME_FIELDS}
+        if fields.keys().isdisjoint(request.GET):
+            return view(request, *args, **kwargs)
+        parameters = request.GET.copy()
+        for field, name in fields.items():
+            if time := parameters.pop(field, [""])[-1]:
+                parameters[name] = f"{parameters.get(name, '')}T{time}"
+        for name, values in parameters.lists():
+            parameters.setlist(name, [value for value in values if value])
+        return redirect(f"{request.path}?{parameters.urlencode()}")
+
+    return wrapper
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ audit_urls = [
     path("", events.listing, name="list"),
     path("summary/", events.summary, name="summary"),
     path("chain/", integrity.chain, name="chain"),
+    path("chain/check/", integrity.check_now, name="check_now"),
     path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
     path("alerts/", alerts.alerts, name="alerts"),
     path("alerts/test/", alerts.send_test, name="test_alerts"),

@@ -72,7 +72,7 @@ class OpenForm(TokenForm):
     field_order = ["text", "person", "due_on", "token"]
 
     text = text_field(
-        _("What should be answered?"), help_text=_("They read it, and it is kept in the audit.")
+        _("What should be answered?"), help_text=_("The assigned person sees this. Kept in the audit.")
     )
     person = person_field()
     due_on = day_field()

@@ -27,7 +27,7 @@ class Step:
 
 
 def setup_steps() -> list[Step]:
-    """Team, admin, worker, project, person; empty once all but a worker are there: every page warns of that. Each
+    """Team, admin, auditor, worker, project, person; empty once all but a worker are there: every page warns of that. Each
     count is of the whole installation."""
     team = Team.objects.order_by("pk").first()
     grants = Grant.objects.active().filter(person__service_team__isnull=True, role__in=TEAM_ROLES)
@@ -49,6 +49,7 @@ def setup_steps() -> list[Step]:
             f"{give}?role=admin&until=open" if give else "",
             _("Appoint an admin"),
         ),
+        _auditor_step(),
         _worker_step(),
         _project_step(team),
         Step(
@@ -72,6 +73,16 @@ def _project_step(team: Team | None) -> Step:
         Project.objects.exists(),
         reverse("projects:connect") if team else "",
         _("Connect a project"),
+    )
+
+
+def _auditor_step() -> Step:
+    return Step(
+        _("Appoint an auditor"),
+        _("An auditor reads the whole audit and reviews what is created."),
+        Grant.objects.active().filter(role=Role.AUDITOR).exists(),
+        reverse("people:appoint"),
+        _("Appoint an auditor"),
     )
 
 

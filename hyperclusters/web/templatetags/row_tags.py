@@ -61,9 +61,9 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "locked": _("Locked"),
         "listed_again": _("listed again"),
         "listed_again_title": _("Deleted here, but the cloud lists it again"),
-        "nobody": _("Nobody"),
+        "no_owner": _("No owner"),
         "elsewhere": _("elsewhere"),
-        "elsewhere_title": _("Created elsewhere, and nobody owns it"),
+        "elsewhere_title": _("Created elsewhere"),
         "seen": _("seen"),
         "seen_title": _("Created elsewhere, first seen here"),
     }
@@ -110,7 +110,7 @@ def review_rows(creations: Iterable[Creation], selection: Collection[UUID]) -> s
         "contradicted": _("contradicted"),
         "events": _("Events"),
         "events_url": reverse("audit:list"),
-        "open_follow_up": _("Open follow-up"),
+        "open_follow_up": _("Start follow-up"),
         "copy": _("Copy %(what)s %(start)s") % {"what": _("cloud request ID"), "start": "%s"},
     }
     markup: str = _macros("audit/_review_rows.jinja").rows(creations, selection or (), words, _CREATION)

@@ -67,6 +67,9 @@ CAUSES: dict[str, Text] = {
     "other_spelling": _(
         "The cloud's list has a new cluster whose name differs from the requested one by case or blanks alone."
     ),
+    "unread_answer": _(
+        "The cloud accepted the request without naming a cluster that it lists, and its list has a new cluster of another name."
+    ),
     "other_network": _("The cloud has a matching cluster, but in another network than requested."),
     "other_type": _("The cloud has a matching cluster, but of the other type."),
     "id_not_shown": _(
@@ -238,7 +241,7 @@ def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None 
     if cause in CAUSES:
         return str(CAUSES[cause])
     if status:
-        return gettext("The cloud answered with the status %(status)s and no code.") % {"status": status}
+        return gettext("The cloud answered HTTP %(status)s.") % {"status": status}
     return gettext("The cause is noted as “%(cause)s”.") % {"cause": cause} if cause else ""
 
 

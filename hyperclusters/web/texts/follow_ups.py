@@ -53,12 +53,14 @@ def follow_up_refusal(error: FollowUpRefused) -> str:
     return str(FOLLOW_UP_REFUSALS[FollowUpCause(error.cause)])
 
 
-def follow_up_state(follow_up: FollowUp) -> tuple[str, str]:
-    """How it stands: the kind of its badge, and its words."""
+def follow_up_state(follow_up: FollowUp, reader: User) -> tuple[str, str]:
+    """How it stands: the kind of its badge, and its words for this reader."""
     if not follow_up.is_open:
         return "idle", _("Closed")
     if follow_up.answered_at:
         return "info", _("Answered, waiting for an auditor")
+    if follow_up.assignee_id == reader.pk:
+        return "wait", _("Waiting for you")
     return "wait", _("Waiting for %(person)s") % {"person": follow_up.assignee.username}
 
 

@@ -36,22 +36,32 @@ from hyperclusters.web.texts.causes import Text, cause_of
 from hyperclusters.web.texts.ownership import ownership_refusal
 
 
+def _quota_reached(error: QuotaReached) -> str:
+    if not error.quota:
+        return _(
+            "The quota is 0: no cluster can be created. Nothing was sent: ask a platform admin for more."
+        )
+    if error.team:
+        words = ngettext(
+            "This team has reached its quota of %(quota)d cluster. Nothing was sent: delete one, or ask a platform admin for more.",
+            "This team has reached its quota of %(quota)d clusters. Nothing was sent: delete one, or ask a platform admin for more.",
+            error.quota,
+        )
+    else:
+        words = ngettext(
+            "This project has reached its quota of %(quota)d cluster. Nothing was sent: delete one, or ask a platform admin for more.",
+            "This project has reached its quota of %(quota)d clusters. Nothing was sent: delete one, or ask a platform admin for more.",
+            error.quota,
+        )
+    return words % {"quota": error.quota}
+
+
 def refusal(error: CreationRefused) -> str:
     """Why something was not accepted. Every such sentence says that nothing was sent or changed."""
     if isinstance(error, AgainstRules):
         return rule_broken(error.team, error.fields[0])
-    if isinstance(error, QuotaReached) and error.team:
-        return ngettext(
-            "This team has reached its quota of %(quota)d cluster. Nothing was sent: delete one, or ask a platform admin for more.",
-            "This team has reached its quota of %(quota)d clusters. Nothing was sent: delete one, or ask a platform admin for more.",
-            error.quota,
-        ) % {"quota": error.quota}
     if isinstance(error, QuotaReached):
-        return ngettext(
-            "This project has reached its quota of %(quota)d cluster. Nothing was sent: delete one, or ask a platform admin for more.",
-            "This project has reached its quota of %(quota)d clusters. Nothing was sent: delete one, or ask a platform admin for more.",
-            error.quota,
-        ) % {"quota": error.quota}
+        return _quota_reached(error)
     if isinstance(error, Blocked):
         because = cause_of(error.project.blocked_cause, error.project.blocked_code)
         return _("Calls to the cloud are paused for this project. %(because)s Nothing was sent.") % {

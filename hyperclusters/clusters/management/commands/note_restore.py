@@ -31,6 +31,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         note(self, options)
+        if options["acknowledge"].strip():
+            conclude(self)
 
 
 def add_reasons(parser: ArgumentParser) -> None:
@@ -45,7 +47,7 @@ def add_reasons(parser: ArgumentParser) -> None:
 
 
 def note(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Record the restore and stop what waits; if it is acknowledged, verify the audit and print the result."""
+    """Record the restore in the database that was restored, and stop what waits in it."""
     reason = options["acknowledge"].strip()
     try:
         with transaction.atomic():
@@ -55,7 +57,7 @@ def note(command: BaseCommand, options: dict[str, Any]) -> None:
             count = _send_nothing_that_waited()
     except (DatabaseError, StaleState) as error:
         raise CommandError(
-            f"The restore is not recorded: {error}. Run note_restore again before web and workers start."
+            f"The restore is not recorded: {error}. Run this again before web and workers start."
         ) from error
     command.stdout.write(f"event {event.seq} records the restore")
     if count:
@@ -63,8 +65,6 @@ def note(command: BaseCommand, options: dict[str, Any]) -> None:
             f"Requests that waited in the backup and may have been sent since: {count}. Team admins must decide about the "
             "creations; the deletions are refused."
         )
-    if reason:
-        conclude(command)
 
 
 def _send_nothing_that_waited() -> int:

@@ -3,6 +3,8 @@
 import shutil
 import sqlite3
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
+from hyperclusters.audit.management.commands.acknowledge_audit import conclude
 from hyperclusters.clusters.heartbeat import is_a_worker_alive
 
 from .note_restore import add_reasons, note
@@ -34,18 +37,22 @@ class Command(BaseCommand):
             raise CommandError(f"{path} is no whole backup{f': {trouble}' if path.is_file() else ''}.")
         if _is_in_use():
             raise CommandError("A worker was heard of within the last minute: stop web and workers first.")
-        connection.close()
         here = Path(connection.settings_dict["NAME"])
-        old_file = self._set_aside(here)
         draft = here.with_name(f"{here.name}.unfinished")
+        for part in _files(draft):
+            part.unlink(missing_ok=True)  # of a restore that was killed
         shutil.copyfile(path, draft)
         draft.chmod(0o600)
+        with _connected_to(draft):  # whoever kills this, no process ever sends what waits in the backup
+            call_command("migrate", verbosity=0)  # it may be from an earlier release
+            note(self, options)
+        old_file = self._set_aside(here)
         draft.rename(here)
         self.stdout.write(
             f"{here} is the backup now." + (f" What was there is kept as {old_file}." if old_file else "")
         )
-        call_command("migrate", verbosity=0)  # the backup may be from an earlier release
-        note(self, options)
+        if options["acknowledge"].strip():
+            conclude(self)
         self.stdout.write("Now run sync_clusters; then start web and workers.")
         self.stdout.write("Clusters made since the backup come up as made outside this dashboard.")
 
@@ -54,11 +61,28 @@ class Command(BaseCommand):
         if not here.exists():
             return None
         old_file = here.with_name(f"{here.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-        for suffix in ("-wal", "-shm", ""):
-            part = here.with_name(here.name + suffix)
+        for part, old_part in zip(_files(here), _files(old_file), strict=True):
             if part.exists():
-                part.rename(old_file.with_name(old_file.name + suffix))
+                part.rename(old_part)
         return old_file
+
+
+def _files(database: Path) -> list[Path]:
+    """SQLite's files of a database, its own last."""
+    return [database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", "")]
+
+
+@contextmanager
+def _connected_to(file: Path) -> Iterator[None]:
+    """Use this database. Outside of it no connection is open."""
+    connection.close()
+    before = connection.settings_dict["NAME"]
+    connection.settings_dict["NAME"] = file
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = before
 
 
 def _damage(path: Path) -> str:

@@ -18,13 +18,14 @@ from hyperclusters.audit.segments import archive_from, has_gap
 from hyperclusters.audit.visits import note_read
 from hyperclusters.web.audit.archive import search_context, segment_rows
 from hyperclusters.web.audit.menus import filter_context
-from hyperclusters.web.audit.query import parse_query
+from hyperclusters.web.audit.query import joins_times, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
 from hyperclusters.web.shared.ratelimit import rate_limit
 
 
 @access(get=anywhere(Permission.AUDIT), note="archives themselves: auditors only")
+@joins_times
 @rate_limit(
     "search", "SEARCHES_PER_MINUTE", when=lambda request: not wants_fragment(cast("PageRequest", request))
 )

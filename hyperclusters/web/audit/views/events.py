@@ -33,6 +33,7 @@ from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_facts import (
     acknowledgement_of,
     changes,
+    in_order,
     request_of,
     sign_in_steps,
     source_text,
@@ -41,7 +42,7 @@ from hyperclusters.web.audit.event_facts import (
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read, with_edits
 from hyperclusters.web.audit.menus import filter_context, views
 from hyperclusters.web.audit.periods import exact_moment
-from hyperclusters.web.audit.query import SPAN, AuditQuery, parse_query
+from hyperclusters.web.audit.query import SPAN, AuditQuery, joins_times, parse_query
 from hyperclusters.web.audit.unreadable import unreadable_context
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
@@ -53,6 +54,7 @@ from hyperclusters.web.texts.integrity import event_notice
 
 
 @access(get=anywhere(Permission.AUDIT))
+@joins_times
 @rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
@@ -125,7 +127,7 @@ def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     findings, request_event = status.findings_of(event.seq), request_of(request.user, event)
     steps = sign_in_steps(event)
     parts = [
-        [(_("Request"), event.request), (_("Response"), event.response)],
+        [(_("Request"), in_order(event.request)), (_("Response"), event.response)],
         [(_("Before"), event.before), (_("After"), {} if steps else state_after(event))],
     ]
     pairs = [[(label, _pretty(value)) for label, value in pair if value] for pair in parts]

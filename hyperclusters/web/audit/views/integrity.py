@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.alert_mails import recipients
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit.acknowledgements import Acknowledgement, NotAcknowledged, acknowledge, latest_of
+from hyperclusters.audit.anchor_files import latest
 from hyperclusters.audit.chain_verifier import END
 from hyperclusters.audit.findings import OF_EVENTS, IntegrityIssue, IssueKind
 from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.audit.push import sink_states
+from hyperclusters.audit.tasks import is_verification_due, request_verification
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_text
@@ -61,6 +65,14 @@ def chain(request: PageRequest) -> HttpResponse:
 
 
 @access(post=anywhere(Permission.REVIEW), page="audit:chain")
+def check_now(request: PageRequest) -> HttpResponse:
+    """Ask the workers to verify every event now."""
+    request_verification(by=request.user)
+    messages.success(request, _("A worker checks every event soon. Reload this page for the result."))
+    return redirect("audit:chain")
+
+
+@access(post=anywhere(Permission.REVIEW), page="audit:chain")
 @keeps_draft()
 def acknowledge_findings(request: PageRequest) -> HttpResponse:
     """Acknowledge exactly the findings that the page showed, with a reason."""
@@ -86,9 +98,19 @@ def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, 
         "acknowledged": _rows(status_now.acknowledged, status_now.acknowledgements) if may_review else [],
         "mark": _mark(status_now.findings),
         "sinks": sink_states(),
+        "anchor": _anchor() if may_review else None,
+        "is_check_due": is_verification_due(),
         "recipients": [person.username for person in recipients()] if may_review else [],
     }
     return render(request, "audit/chain.html", context | form, status=status)
+
+
+def _anchor() -> tuple[int, datetime | None, str] | None:
+    """The event, the time and the file of the last anchor that can be read here."""
+    if (last := latest()) is None:
+        return None
+    line, path = last
+    return line["seq"], parse_datetime(line["at"]), str(path)
 
 
 def _rows(

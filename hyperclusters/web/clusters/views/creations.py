@@ -161,7 +161,7 @@ def _follow_ups(request: PageRequest, creation: Creation) -> dict[str, Any]:
     rows = creation.follow_ups.all().visible_to(request.user).with_related().order_by("-opened_at", "pk")
     return {
         "may_review": may(request.user, Permission.REVIEW, creation.team),
-        "follow_ups": [(row, follow_up_state(row)) for row in rows],
+        "follow_ups": [(row, follow_up_state(row, request.user)) for row in rows],
     }
 
 

@@ -197,7 +197,7 @@ def _page(
     context = {
         "follow_up": row,
         "creation": row.creation,
-        "state": follow_up_state(row),
+        "state": follow_up_state(row, request.user),
         "entries": [(entry, entry_line(entry)) for entry in entries],
         "forms": forms_on_page,
         "drafted": [name for name in forms_on_page if draft_for(request, f"{row.get_absolute_url()}{name}/")],
