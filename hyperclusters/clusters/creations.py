@@ -260,8 +260,7 @@ def _require_allowed(person: User, project: Project, wish: CreateRequest) -> Non
     if fields := quotas.broken_rules(project.team, name=wish.name, type=wish.type, reason=wish.reason):
         raise AgainstRules(project.team, fields)
     lately = clock.within("requested_at", timedelta(minutes=1))
-    most = settings.CREATIONS_PER_MINUTE
-    if 0 < most <= Creation.objects.filter(lately, requested_by=person).count():
+    if 0 < settings.CREATIONS_PER_MINUTE <= Creation.objects.filter(lately, requested_by=person).count():
         raise TooMany("too many creations within a minute")
     if project.retired_at:
         raise ProjectRetired

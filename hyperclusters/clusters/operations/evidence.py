@@ -184,7 +184,7 @@ def _doubts_of_absence(creation: Creation, items: list[HyperCluster]) -> tuple[s
         return "other_spelling", alike
     if any(is_known(creation, each) for each in creation.reported_ids):
         return "known_id", []
-    new = _unexplained(creation, items) if _is_accepted(creation) else []
+    new = _new_clusters(creation, items) if _is_accepted(creation) else []
     return "unread_answer" if new else "", new
 
 
@@ -203,7 +203,7 @@ def _is_accepted(creation: Creation) -> bool:
     return any(isinstance(status, int) and status // 100 == 2 for status in statuses)
 
 
-def _unexplained(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:
+def _new_clusters(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:
     """The new clusters that no other creation made or, by their names, may have made."""
     others = set(
         creation.project.creations.unresolved().exclude(pk=creation.pk).values_list("name", flat=True)

@@ -44,19 +44,18 @@ class Command(BaseCommand):
             problems = ["it holds bytes that are no UTF-8: every export is UTF-8"]
         if problems:
             raise CommandError("broken\n" + "\n".join(problems))
-        self.stdout.write(f"{file}: intact{_warning(file)}")
+        self.stdout.write(f"{file}: intact{_key(file)}")
 
 
-def _warning(file: Path) -> str:
-    """What to know of a seal whose key is not the first of AUDIT_KEYS: a file of before its replacement has it, and so
-    has one that somebody made with it afterwards."""
+def _key(file: Path) -> str:
+    """Which of several keys sealed the file, for who knows whether it was current then: no database is asked."""
     with file.open("rb") as content:
         content.seek(max(file.stat().st_size - END_AT_MOST, 0))
         end = content.read().decode(errors="replace")
     key_ids = SEALED_WITH.findall(end)
-    if not key_ids or key_ids[-1] == settings.AUDIT_KEYS[0][0]:
+    if not key_ids or len(settings.AUDIT_KEYS) == 1:
         return ""
-    return f", but sealed with the older key {key_ids[-1]!r}: anybody who has that key can have made it later"
+    return f", sealed with the key {key_ids[-1]!r}. If that key is replaced now, anybody who has it can have made the file since."
 
 
 def _problems(lines: TextIO, *, without_seal: bool) -> Iterator[str]:
