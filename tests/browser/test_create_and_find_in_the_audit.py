@@ -238,16 +238,16 @@ def test_a_refused_deletion_brings_its_form_back_and_keeps_what_is_typed_beside_
     expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
     page.evaluate(HERE)
     page.get_by_text("Danger zone").click()
-    page.get_by_text("Change owner").first.click()
+    page.locator("#hand-over summary").click()
     page.locator("#lock-reason").fill("needed until Friday")
-    page.get_by_label("New owner").fill("vera")
+    page.locator("#owner-person").fill("vera")
     page.get_by_role("heading", name="full-one").click()  # nothing has the focus now
     cloud.simulator.add_hyperinstance(projects.vision.project_id, "node-1", cluster.id)
     start_worker()
     expect(page.get_by_role("heading", name="Not deleted: nothing was sent")).to_be_visible()
     expect(page.get_by_role("link", name="Delete cluster")).to_be_visible()
     expect(page.locator("#lock-reason")).to_have_value("needed until Friday")
-    expect(page.get_by_label("New owner")).to_have_value("vera")
+    expect(page.locator("#owner-person")).to_have_value("vera")
     assert page.evaluate("window.here")
 
 

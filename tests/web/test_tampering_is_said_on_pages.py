@@ -53,6 +53,7 @@ def test_an_auditor_reads_of_tampering_first_on_home_and_in_the_inbox(
     olga, ada = as_("olga"), as_("ada")
     home = olga.get("/")
     assert f"Needs you {WORDS} 1 open finding" in main(home)
+    assert main(home).count(WORDS) == 1, "not among what changed as well"
     assert 'href="/audit/chain/"' in body(home)
     assert f"{WORDS} New " in main(olga.get("/inbox/"))
     assert badge(people.olga) == 1

@@ -124,7 +124,8 @@ def _quotas(ahead: Preflight) -> list[Check]:
 def _quota(count: int, quota: int, whose: str) -> Check:
     text = _("%(whose)s: %(used)s of %(quota)s used") % {"whose": whose, "used": count, "quota": quota}
     if not quota:
-        return Check("bad", text, _("No cluster can be created. A platform admin can raise the quota."))
+        none = _("%(whose)s: 0") % {"whose": whose}
+        return Check("bad", none, _("No cluster can be created. A platform admin can raise the quota."))
     if count >= quota:
         return Check("bad", text, _("Delete a cluster, or ask a platform admin for more."))
     if count == quota - 1:

@@ -29,9 +29,9 @@ APPOINTERS = anywhere(Permission.APPOINT)
 FORM = "access/people/form.html"
 ADMINS_HELP = gettext_lazy("A team's admins add its viewers and creators themselves.")
 LOSES = {
-    Role.AUDITOR: gettext_lazy("%(who)s can no longer read the audit of every team."),
+    Role.AUDITOR: gettext_lazy("Afterwards %(who)s can't read the audit of every team."),
     Role.PLATFORM_ADMIN: gettext_lazy(
-        "%(who)s can no longer connect projects, add teams or appoint admins and auditors."
+        "Afterwards %(who)s can't connect projects, add teams or appoint admins and auditors."
     ),
 }
 
