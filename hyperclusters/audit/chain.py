@@ -77,7 +77,8 @@ class HeadLost(DatabaseError):
 
 
 class KeyMissing(DatabaseError):
-    """This process lacks the key that the ledger names as current: it can record nothing, so it may do nothing."""
+    """This process lacks the key that the ledger names as current, or has other bytes for it: it can record nothing, so it
+    may do nothing."""
 
     def __init__(self, key_id: str, lack: str = "lacks") -> None:
         super().__init__(f"AUDIT_KEYS {lack} {key_id!r}, the audit's current key: nothing can be recorded")
@@ -224,7 +225,7 @@ def current_key() -> tuple[str, bytes]:
 
 
 def usable_key() -> tuple[str, bytes] | None:
-    """The same, or None if this process lacks it or the ledger does not say."""
+    """The same, or None if this process lacks it, has other bytes for it, or the ledger does not say."""
     try:
         return current_key()
     except (KeyMissing, HeadLost):

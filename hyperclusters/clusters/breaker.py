@@ -65,9 +65,14 @@ def record_success(project: Project) -> None:
     if project.trusted and not project.failures and not project.blocked_cause:
         return
     with transaction.atomic():
-        same = Project.objects.filter(pk=project.pk, blocked_until=project.blocked_until)
-        never_open = Project.objects.filter(pk=project.pk, blocked_until__isnull=True)
-        rows = same if project.blocked_until else never_open
+        # With another key than the one that it has now, an answer proves nothing.
+        rows = Project.objects.filter(pk=project.pk, key_since=project.key_since)
+        is_same = (
+            {"blocked_until": project.blocked_until}
+            if project.blocked_until
+            else {"blocked_until__isnull": True}
+        )
+        rows = rows.filter(**is_same)
         has_closed = rows.update(
             blocked_until=None, blocked_cause="", blocked_code="", failures=0, trusted=True, probe_until=None
         )
@@ -87,7 +92,7 @@ def opened_at(project: Project) -> datetime | None:
 
 def release_probe(project: Project) -> None:
     """The one call that is allowed until the key is proved was not made: allow another."""
-    Project.objects.filter(pk=project.pk, trusted=False).update(probe_until=None)
+    Project.objects.filter(pk=project.pk, key_since=project.key_since, trusted=False).update(probe_until=None)
 
 
 def record_failure(project: Project, error: ModelArtsError) -> None:

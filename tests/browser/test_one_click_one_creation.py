@@ -96,7 +96,7 @@ def test_going_back_and_sending_again_makes_no_second_one_and_says_so(
     expect(button).to_be_enabled()
     filled.get_by_label("Name", exact=True).fill("only-once")
     button.click()
-    expect(filled.get_by_text(re.compile("Not sent")).first).to_be_visible()
+    expect(filled.get_by_text(re.compile("Nothing was sent")).first).to_be_visible()
     expect(filled.locator(".errors")).to_be_focused()
     expect_one_creation(cloud)
     filled.locator("#id_name_note a").click()  # what is there already is a click away

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.any_database
     ("span", "english", "chinese"),
     [
         (timedelta(seconds=-4), "just now", "刚刚"),
-        (timedelta(seconds=-40), "40 seconds ago", "40 秒前"),
+        (timedelta(seconds=-40), "40 seconds ago", "40 秒钟前"),
         (timedelta(seconds=-65), "1 minute ago", "1 分钟前"),
         (timedelta(hours=-3, minutes=-50), "3 hours ago", "3 小时前"),
         (timedelta(days=-15, hours=-1), "2 weeks ago", "2 周前"),

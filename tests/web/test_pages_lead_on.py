@@ -125,7 +125,7 @@ def test_a_token_form_ticks_reading_alone_and_offers_what_its_owner_can_use(
     }
     assert [scope for scope, box in boxes.items() if "checked" in box] == ["clusters:read"]
     assert [scope for scope, box in boxes.items() if "disabled" in box] == ["audit:read", "access:write"]
-    assert "Read and export the audit (your role doesn't allow it)" in html.unescape(page)
+    assert "Read and export the audit (needs a higher role)" in html.unescape(page)
     assert f"90 days end on {day(clock.now() + timedelta(days=90))}." in page
     form = {"owner": "ada", "name": "nightly", "scopes": "clusters:read", "days": "90"}
     created = body(ada.post("/access/tokens/new/", form))

@@ -32,7 +32,7 @@ class Role(models.TextChoices):
 
 TEAM_ROLES = (Role.VIEWER, Role.CREATOR, Role.ADMIN)
 SITE_ROLES = (Role.AUDITOR, Role.PLATFORM_ADMIN)
-LATELY = timedelta(days=14)
+LATELY = timedelta(days=7)
 
 
 class GrantQuerySet(models.QuerySet["Grant"]):

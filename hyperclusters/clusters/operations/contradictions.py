@@ -21,7 +21,7 @@ from hyperclusters.clusters.models import (
     Operation,
     State,
 )
-from hyperclusters.clusters.operations.evidence import seen_since_click
+from hyperclusters.clusters.operations.evidence import is_known, seen_since_click
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.modelarts import HyperCluster, canonical_id
 
@@ -76,7 +76,8 @@ def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], a
 def flag_denial(creation: Creation) -> None:
     """Flag a creation that has just ended as not carried out, if a cluster that it may have made was seen."""
     if creation.attempts and creation.evidence == Evidence.REFUSED:
-        for cluster_id in list(seen_since_click(creation))[:1]:
+        candidates = [each for each in seen_since_click(creation) if not is_known(creation, each)]
+        for cluster_id in candidates[:1]:
             _flag(creation, cluster_id)
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import (
     Cluster,
@@ -198,20 +199,24 @@ def _in_other_spelling(creation: Creation, items: list[HyperCluster]) -> list[Hy
 
 def _is_accepted(creation: Creation) -> bool:
     """Whether an answer to one of its attempts had a status of success, and could not be read."""
-    answers = Event.objects.for_object(creation.KIND, creation.pk).filter(action=EventType.CREATE_UNKNOWN)
-    statuses = [answer.get("status") for answer in answers.values_list("response", flat=True) if answer]
-    return any(isinstance(status, int) and status // 100 == 2 for status in statuses)
+    about = Event.objects.for_object(creation.KIND, creation.pk).filter(action=EventType.CREATE_UNKNOWN)
+    answers = [event.response or {} for _, event in events(about) if event]
+    return any(answer.get("status", 0) // 100 == 2 for answer in answers)
 
 
 def _new_clusters(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:
     """The new clusters that no other creation made or, by their names, may have made."""
+    new_ids = unknown_at_click(creation, {item.id: item.name for item in items})
     others = set(
         creation.project.creations.unresolved().exclude(pk=creation.pk).values_list("name", flat=True)
     )
     return [
         item
         for item in items
-        if item.id not in creation.baseline and item.name not in others and not is_known(creation, item.id)
+        if item.id in new_ids
+        and item.id not in creation.baseline
+        and item.name not in others
+        and not is_known(creation, item.id)
     ]
 
 

@@ -52,6 +52,10 @@ class RulesForm(TeamModelForm):
             "reason_required": _("A creation needs a reason"),
             "approval_from": _("Approval needed from this cluster on"),
         }
+        error_messages = {
+            "longest_days": {"min_value": _("Enter 1 day or more, or leave it empty.")},
+            "approval_from": {"min_value": _("Enter 1 or more, or leave it empty.")},
+        }
         help_texts = {
             "allows_open_ended": _("Untick to require an end date. Existing access stays as it is."),
             "longest_days": _(
@@ -102,6 +106,10 @@ class TeamForm(TeamModelForm):
         model = Team
         fields = ["name", "slug"]
         labels = {"name": _("Name"), "slug": _("Short name")}
+        error_messages = {
+            "name": {"required": _("Enter a name.")},
+            "slug": {"required": _("Enter a short name.")},
+        }
         help_texts = {
             "slug": _(
                 "Used in addresses, the API and commands: letters, digits and hyphens. You can't change it later."

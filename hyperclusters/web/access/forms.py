@@ -111,8 +111,11 @@ class UntilForm(ReasonForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        if data.get("until") == "date" and not data.get("date") and "date" not in self.errors:
-            self.add_error("date", _("Choose the last day."))
+        if data.get("until") == "date" and "date" not in self.errors:
+            if not data.get("date"):
+                self.add_error("date", _("Choose the last day."))
+            elif data["date"] < clock.now().date():
+                self.add_error("date", _("Choose today or a later day."))
         return data
 
     def end(self) -> Expiry:

@@ -78,6 +78,8 @@ class TokenForm(forms.Form):
         every = [("", _("All your teams") if len(owners) == 1 else _("All teams of its owner"))]
         single = [(slug, team.name) for slug, team in self.teams.items()]
         self.fields["team"].choices = [*every, *single]  # type: ignore[attr-defined]
+        if owners[0].service_team_id:
+            del self.fields["team"]  # it has one
         self._offer_scopes()
         date = day(clock.now() + timedelta(days=DEFAULT_DAYS))
         self.fields["days"].help_text = gettext("90 days end on %(date)s.") % {"date": date}
@@ -89,7 +91,7 @@ class TokenForm(forms.Form):
             for scope, needed in NEEDS.items()
             if not any(may(each, needed) for each in self.owners.values())
         }
-        without_role = gettext("%(scope)s (your role doesn't allow it)")
+        without_role = gettext("%(scope)s (needs a higher role)")
         self.fields["scopes"].choices = [  # type: ignore[attr-defined]
             (scope, without_role % {"scope": capfirst(label)} if scope in unusable else capfirst(label))
             for scope, label in Scope.choices

@@ -108,6 +108,10 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # Django's cl
         second.label, second.help_text = _("Repeat the new password"), ""
         first.help_text = _("At least 12 characters, not a common word, and not like your name.")
 
+    def validate_password_for_user(self, user: User, *_fields: Any) -> None:
+        """Name the faults of a password at the field where it was thought of."""
+        super().validate_password_for_user(user, "new_password1")
+
 
 class AskResetForm(forms.Form):
     """The address that the link goes to."""

@@ -68,7 +68,7 @@ def _others(cluster: Cluster) -> Iterator[Blocker]:
         text, url = _("It may have made this very cluster"), creation.get_absolute_url()
         yield Blocker("clock", _("A creation of this name is not settled"), text, url, _("View creation"))
     if project.is_blocked():
-        text = join_sentences(cause_of(project.blocked_cause, project.blocked_code), _("They resume"))
+        text = join_sentences(cause_of(project.blocked_cause, project.blocked_code), _("Calls resume"))
         yield Blocker("ban", _("Calls to the cloud are paused"), text, at=project.blocked_until)
 
 

@@ -56,6 +56,8 @@ class KeyForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.is_bound:
+            self.fields["secret_key"].help_text = _("Not kept after an error: enter it again.")
         if not settings.METADATA_ENDPOINT:
             del self.fields["key_kind"]
             for name, error in KEY_ERRORS.items():
@@ -187,12 +189,13 @@ class ConnectForm(KeyForm, ProjectForm):
             data.get("region", ""), ""
         )
         if not data["endpoint"]:
-            error = gettext("Choose a region, or type the endpoint.")
             if data.get("region"):
                 error = gettext(
-                    "This region's endpoint is not on the operator's list (UPSTREAM_HOSTS). Type one that is."
+                    "This installation may not call this region. Choose another one, or ask an operator to add its host to UPSTREAM_HOSTS."
                 )
-            self.add_error("endpoint", error)
+                self.add_error("region", error)
+            else:
+                self.add_error("endpoint", gettext("Choose a region, or type the endpoint."))
         return data
 
 

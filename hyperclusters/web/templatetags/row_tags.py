@@ -133,6 +133,7 @@ def member_rows(
         "never": no_action_text(),
         "change": _("Change"),
         "signed_in": _("signed in %(time)s"),
+        "service": _("Service"),
     }
     tell = _GRANT | {"url": lambda grant: reverse("teams:grant", args=[team.slug, grant.pk])}
     rows = _macros("access/teams/_member_rows.jinja").rows

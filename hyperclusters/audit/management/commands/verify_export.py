@@ -44,18 +44,18 @@ class Command(BaseCommand):
             problems = ["it holds bytes that are no UTF-8: every export is UTF-8"]
         if problems:
             raise CommandError("broken\n" + "\n".join(problems))
-        self.stdout.write(f"{file}: intact{_key(file)}")
+        self.stdout.write(f"{file}: intact{_sealed_by(file)}")
 
 
-def _key(file: Path) -> str:
-    """Which of several keys sealed the file, for who knows whether it was current then: no database is asked."""
+def _sealed_by(file: Path) -> str:
+    """Which of several keys sealed the file. Which one is current only the database knows, and it is not asked."""
     with file.open("rb") as content:
         content.seek(max(file.stat().st_size - END_AT_MOST, 0))
         end = content.read().decode(errors="replace")
     key_ids = SEALED_WITH.findall(end)
     if not key_ids or len(settings.AUDIT_KEYS) == 1:
         return ""
-    return f", sealed with the key {key_ids[-1]!r}. If that key is replaced now, anybody who has it can have made the file since."
+    return f", sealed with the key {key_ids[-1]!r}. If that key was replaced, anybody who has it can have made the file since then."
 
 
 def _problems(lines: TextIO, *, without_seal: bool) -> Iterator[str]:

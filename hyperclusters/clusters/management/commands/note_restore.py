@@ -57,7 +57,7 @@ def note(command: BaseCommand, options: dict[str, Any]) -> None:
             count = _send_nothing_that_waited()
     except (DatabaseError, StaleState) as error:
         raise CommandError(
-            f"The restore is not recorded: {error}. Run this again before web and workers start."
+            f"The restore is not recorded: {error}. Run the command again before web and workers start."
         ) from error
     command.stdout.write(f"event {event.seq} records the restore")
     if count:

@@ -21,8 +21,8 @@ from .note_restore import add_reasons, note
 
 class Command(BaseCommand):
     help = (
-        "Put a backup in the place of the SQLite database, migrate it, and record that in the audit. Stop web and workers "
-        "first. The database that was there is kept beside it. For PostgreSQL use pg_restore, see docs/operating.md."
+        "Migrate a backup, record in its audit that it is restored, and put it in the place of the SQLite database. Stop web "
+        "and workers first. The database that was there is kept beside it. For PostgreSQL use pg_restore, see docs/operating.md."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,17 +35,20 @@ class Command(BaseCommand):
             raise CommandError("This database is PostgreSQL: use `pg_restore`, see docs/operating.md.")
         if not path.is_file() or (trouble := _damage(path)):
             raise CommandError(f"{path} is no whole backup{f': {trouble}' if path.is_file() else ''}.")
-        if _is_in_use():
-            raise CommandError("A worker was heard of within the last minute: stop web and workers first.")
         here = Path(connection.settings_dict["NAME"])
+        if here.exists() and _is_in_use():
+            raise CommandError("A worker was heard of within the last minute: stop web and workers first.")
         draft = here.with_name(f"{here.name}.unfinished")
         for part in _files(draft):
             part.unlink(missing_ok=True)  # of a restore that was killed
         shutil.copyfile(path, draft)
         draft.chmod(0o600)
-        with _connected_to(draft):  # whoever kills this, no process ever sends what waits in the backup
+        with _connected_to(draft):  # even if this is killed, what waits in the backup is never sent
             call_command("migrate", verbosity=0)  # it may be from an earlier release
             note(self, options)
+        log, _, _ = _files(draft)
+        if log.exists() or _damage(draft):  # closing says nothing of a disk that was full
+            raise CommandError(f"{draft} could not be written whole. Nothing was replaced.")
         old_file = self._set_aside(here)
         draft.rename(here)
         self.stdout.write(

@@ -70,7 +70,8 @@ def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     form = ReasonForm(posted_data(request))
     name = grants[0].person.username
     context = {"team": team, "ending": grants_to_end, "is_all": is_all, "person_name": name}
-    context["outcome"] = {"text": access_text(name, rest)}
+    is_own = grants[0].person == request.user and not rest
+    context["outcome"] = {"text": _("You have no access.") if is_own else access_text(name, rest)}
     return form_page(
         request,
         form,

@@ -80,7 +80,8 @@ def evidence(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "team": row.team,
         "review": row,
         "reviewed": [each for each in items if each.decision],
-        "not_reviewed": [each for each in items if not each.decision],
+        "not_reviewed": [each for each in items if not each.decision and not each.is_late],
+        "late": [each for each in items if each.is_late],
     }
     return render(request, "access/reviews/evidence.html", context)
 

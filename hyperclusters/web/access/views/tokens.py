@@ -33,6 +33,7 @@ MANAGERS = "or an admin of the service identity's team"
 def new(request: PageRequest) -> HttpResponse:
     """Create a token for oneself or for a service identity; the answer shows it, this once."""
     owners = [request.user, *_services(request.user)]
+    owners = [each for each in owners if each.username == request.GET.get("owner")] or owners
     teams = list(teams_where(request.user, Permission.VIEW))
     initial = {name: request.GET[name] for name in ("owner", "team") if name in request.GET}
     form = TokenForm(posted_data(request), owners=owners, teams=teams, initial=initial)

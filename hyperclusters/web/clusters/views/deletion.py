@@ -78,7 +78,7 @@ def _page(request: PageRequest, cluster: Cluster, error: CreationRefused | None 
         "blockers": in_the_way,
         "check": check_context(cluster),
         "inside": inside,
-        "is_inside": len(others) < len(in_the_way),
+        "is_inside": bool(in_the_way) and not others,
         "may_delete": not in_the_way,
         "may_decide": may_decide,
         "may_override": cluster.reports_inside
