@@ -53,21 +53,20 @@ def lines() -> list[AnchorRecord]:
 
 def ends() -> list[AnchorRecord]:
     """The last line of each file that can be read here: its file and number."""
-    last_lines: list[AnchorRecord | None] = []
-    for path in paths():
-        with suppress(OSError):
-            last_lines.append(last_of(path))
-    return [{"file": line["file"], "line": line["line"]} for line in last_lines if line and is_sealed(line)]
+    return [{"file": line["file"], "line": line["line"]} for line, _ in _last_lines()]
 
 
 def latest() -> tuple[AnchorRecord, Path] | None:
     """The newest line with a valid seal that can be read here, and its file."""
-    last_lines: list[tuple[AnchorRecord, Path]] = []
+    return max(_last_lines(), key=lambda pair: str(pair[0]["at"]), default=None)
+
+
+def _last_lines() -> Iterator[tuple[AnchorRecord, Path]]:
+    """The last line of each file that can be read here, if its seal is valid, and the file."""
     for path in paths():
         with suppress(OSError):
             if (line := last_of(path)) and is_sealed(line):
-                last_lines.append((line, path))
-    return max(last_lines, key=lambda pair: str(pair[0]["at"]), default=None)
+                yield line, path
 
 
 def last_of(path: Path) -> AnchorRecord | None:

@@ -56,7 +56,7 @@ BYTES = {  # whatever somebody wrote there
     "sqlite": _BYTES_OF_NEWEST.format("CAST(canonical AS BLOB)", "CAST(digest AS BLOB)"),
     "postgresql": _BYTES_OF_NEWEST.format("convert_to(canonical, 'UTF8')", "convert_to(digest, 'UTF8')"),
 }
-NEWEST = 20  # events that show whether a key has the right bytes: more than somebody edits by mistake
+KEY_SAMPLE = 20  # events that show whether a key has the right bytes: more than somebody edits by mistake
 ACTIVATION = "audit:key:activated"  # the event that makes another key current
 ACTIVATION_MARK = (
     f'"action":"{ACTIVATION}"'  # in a text it comes after number, key and time, and nowhere else
@@ -150,7 +150,9 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> No
             seq += 1
             event = entry.event
             event.seq, event.key_id = seq, key_id
-            event.canonical, event.digest = entry.seal(seq, previous, key_id, _usable(cursor, seq, key_id))
+            event.canonical, event.digest = entry.seal(
+                seq, previous, key_id, _sealing_key(cursor, seq, key_id)
+            )
             previous = event.digest
             rows.append(_row(database, event))
             if event.action == ACTIVATION:
@@ -196,23 +198,23 @@ def _end(cursor: Any, query: str = END) -> tuple[int, str, str]:
 _usable_keys: set[tuple[str, bytes]] = set()  # what this process knows from earlier events
 
 
-def _usable(cursor: Any, seq: int, key_id: str) -> bytes:
+def _sealing_key(cursor: Any, seq: int, key_id: str) -> bytes:
     """This key of AUDIT_KEYS. Raises KeyMissing if there is none, or if it has other bytes than the one that sealed the
     newest events up to `seq`: what it seals would never verify."""
     key = dict(settings.AUDIT_KEYS).get(key_id)
     if key is None:
-        raise _alert(KeyMissing(key_id))
+        raise _logged(KeyMissing(key_id))
     if (key_id, key) not in _usable_keys:
-        cursor.execute(BYTES[cursor.db.vendor], [key_id, seq - NEWEST, seq])
+        cursor.execute(BYTES[cursor.db.vendor], [key_id, seq - KEY_SAMPLE, seq])
         events = cursor.fetchall()
         if any(hmac.digest(key, text or b"", "sha256").hex().encode() == seal for text, seal in events):
             _usable_keys.add((key_id, key))
         elif events:
-            raise _alert(KeyMissing(key_id, "has other bytes for"))
+            raise _logged(KeyMissing(key_id, "has other bytes for"))
     return key
 
 
-def _alert(error: KeyMissing) -> KeyMissing:
+def _logged(error: KeyMissing) -> KeyMissing:
     log.error("ALERT %s", error)
     return error
 
@@ -221,7 +223,7 @@ def current_key() -> tuple[str, bytes]:
     """The current key and its ID. Raises KeyMissing, HeadLost or another DatabaseError."""
     with connection.cursor() as cursor:
         seq, _, key_id = _end(cursor)
-        return key_id, _usable(cursor, seq, key_id)
+        return key_id, _sealing_key(cursor, seq, key_id)
 
 
 def usable_key() -> tuple[str, bytes] | None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from hyperclusters.clusters.models import Creation, Evidence, State
+from tests.audit.tampering import sql, unguarded
 from tests.clusters.moments import around_the_create, declared_absent, once, send_what_waits
 from tests.clusters.test_clouds_that_contradict_themselves import (
     ID,
@@ -42,6 +43,18 @@ def test_g41_after_an_answer_that_accepts_a_new_cluster_of_any_name_is_left_to_a
     creation = settled(creation)
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "unread_answer")
     assert [each["id"] for each in creation.candidates] == [ID]
+
+
+@pytest.mark.parametrize("response", ["[]", '{"status": 502}', "null"])
+def test_g41_that_an_answer_accepted_is_read_from_its_sealed_text(
+    response: str, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(people, projects, cloud, b"{}", status=202)
+    unguarded(
+        lambda: sql("UPDATE audit_event SET response = %s WHERE action = 'cluster:create:unknown'", response)
+    )
+    cloud.simulator.add_cluster(projects.vision.project_id, "renamed-by-the-cloud", cluster_id=ID)
+    assert settled(creation).cause == "unread_answer"
 
 
 @pytest.mark.parametrize("status", [202, 502])

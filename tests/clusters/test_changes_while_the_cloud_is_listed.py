@@ -9,6 +9,7 @@ import pytest
 from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Grant, Team
 from hyperclusters.access.services import end_grant
+from hyperclusters.clusters import breaker
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.projects import replace_key
@@ -81,6 +82,16 @@ def test_g33_a_replaced_key_that_is_refused_afterwards_stops_no_call_with_the_ne
     send_what_waits()
     creation.refresh_from_db()
     assert (creation.state, creation.attempts) == (State.CREATED, 1)
+
+
+def test_g33_an_answer_to_a_call_with_a_replaced_key_proves_nothing_of_the_new_one(
+    people: People, projects: Projects
+) -> None:
+    Project.objects.update(trusted=False)
+    project = Project.objects.get(pk=projects.vision.pk)
+    replace_key(by=people.root, project=project, credentials=NEW_KEY)
+    breaker.record_success(project)
+    assert not Project.objects.get(pk=project.pk).trusted
 
 
 def before_the_list(patch: pytest.MonkeyPatch, happening: Callable[[], None]) -> None:

@@ -120,6 +120,21 @@ def test_an_admin_who_gives_up_all_access_is_led_to_a_page_that_she_may_see(
     assert "Revoked. vera has no access." in words(answer)
 
 
+def test_who_gives_up_access_is_told_what_remains_and_the_last_admin_before_any_click(
+    people: People, as_: SignIn
+) -> None:
+    path = f"/teams/vision/grants/{Grant.objects.get(person=people.tom).pk}/revoke/"
+    tom = as_("tom")
+    text = words(tom.get(path))
+    assert "A team needs an admin" in text
+    assert "Reason" not in text
+    assert tom.post(path, {"reason": "I move on"}).status_code == 422
+    grant(person=people.vera, role=Role.ADMIN, team=people.vision, reason="x")
+    text = words(tom.get(path))
+    assert "Afterwards: you have no access." in text
+    assert "Give up access" in text
+
+
 def test_the_history_of_access_is_for_who_may_read_the_audit_of_this_team(
     people: People, as_: SignIn
 ) -> None:

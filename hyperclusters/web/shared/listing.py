@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.translation import pgettext
 
 PAGE_SIZE = 50  # rows
 SHORT = 300  # characters
@@ -143,7 +144,7 @@ def menu_of_several(
     if entry and (others := [(value, value) for value in values if value not in word_of]):
         groups = [("", others), *groups]
     words = [word_of.get(value, value) for value in values if value in word_of or entry]
-    text = ", ".join(words)
+    text = pgettext("between words", ", ").join(words)
     selection = set(values)
     return FilterMenu(
         label,

@@ -14,7 +14,7 @@ from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.layers import rank
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.access.rules import resolve_expiry
+from hyperclusters.access.rules import require_an_admin_stays, resolve_expiry
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
@@ -69,9 +69,10 @@ def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     rest = [each for each in grants if each not in grants_to_end]
     form = ReasonForm(posted_data(request))
     name = grants[0].person.username
-    context = {"team": team, "ending": grants_to_end, "is_all": is_all, "person_name": name}
     is_own = grants[0].person == request.user and not rest
-    context["outcome"] = {"text": _("You have no access.") if is_own else access_text(name, rest)}
+    context = {"team": team, "ending": grants_to_end, "is_all": is_all, "person_name": name}
+    context["outcome"] = {"text": _("you have no access.") if is_own else access_text(name, rest)}
+    context["is_last_admin"] = _are_the_last_admin_s(grants_to_end)
     return form_page(
         request,
         form,
@@ -79,6 +80,16 @@ def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "access/teams/revoke.html",
         context,
     )
+
+
+def _are_the_last_admin_s(grants: list[Grant]) -> bool:
+    """Whether the team would have no admin without these grants: then they can't be revoked."""
+    try:
+        for grant in grants:
+            require_an_admin_stays(grant)
+    except ChangeRefused:
+        return True
+    return False
 
 
 def _grants(team: Team, pk: int) -> list[Grant]:
