@@ -54,7 +54,7 @@ def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, people: 
     ("changes", "text"),
     [
         ({"endpoint": "https://evil.example"}, "This endpoint is not on the list of hosts"),
-        ({"endpoint": "", "region": "cn-north-9"}, "This region's endpoint is not on the operator's list"),
+        ({"endpoint": "", "region": "cn-north-9"}, "This installation may not call this region"),
         ({"endpoint": "", "region": ""}, "Choose a region, or type the endpoint."),
         ({"project_id": "../../v2"}, "A project ID has 1 to 64 letters, digits or hyphens."),
         ({"project_id": ""}, "Enter a project ID, or list the key's projects."),
