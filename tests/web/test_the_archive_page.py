@@ -130,7 +130,9 @@ def test_g53_nobody_is_called_inactive_whose_events_may_be_archived(
     record(EventType.SIGNED_IN, Outcome.DONE, by=people.tom)
     for page in ("/teams/vision/", "/teams/vision/review/", f"/teams/vision/grants/{grant.pk}/"):
         text = body(tom.get(page))
-        cells = re.findall(r'<td data-l="Last action">(.*?)</td>|<dt>Last action</dt><dd>(.*?)</dd>', text)
+        cells = re.findall(
+            r'<td (?:class="wide" )?data-l="Last action">(.*?)</td>|<dt>Last action</dt><dd>(.*?)</dd>', text
+        )
         assert cells
         assert all("never" not in "".join(each) for each in cells)
         assert any(f"none since {date_format(day, 'j M Y')}" in "".join(each) for each in cells)

@@ -116,8 +116,8 @@ def test_g50_the_form_shows_what_is_inside_and_the_verdict_names_it(
     ada = as_("ada")
     text = words(ada.get(f"{cluster.get_absolute_url()}delete/"))
     assert "Can't be deleted yet Checked just now" in text
-    assert "<b>node</b> Supernode · Being reinstalled" in text
-    assert "pool-1 Group" in text
+    assert "<b>node</b> · Supernode · Being reinstalled" in text
+    assert "pool-1 · Group" in text
     ada.post(f"{cluster.get_absolute_url()}delete/", {"name": "doomed"})
     cloud.simulator.add_hyperinstance(VISION_ID, "late", cluster.cluster_id)
     run_worker()

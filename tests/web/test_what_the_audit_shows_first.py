@@ -106,7 +106,7 @@ def test_reason_and_code_are_filters_of_their_own(past: None, as_: SignIn) -> No
 def test_a_failed_row_has_its_code_and_message_or_the_message_alone(past: None, as_: SignIn) -> None:
     text = words(as_("olga").get(f"{LIST}?outcome=failed"))
     assert "tried to create with-code Failed ModelArts.0106 Quota exceeded" in text
-    assert "Failed The cloud answered with the status 502" in text
+    assert "Failed The cloud answered HTTP 502" in text
     assert "status_" not in main(as_("olga").get(f"{LIST}?outcome=failed"))
 
 

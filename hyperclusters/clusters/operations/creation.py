@@ -23,7 +23,7 @@ from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, as_undecided, cluster_facts
 from hyperclusters.clusters.operations.sightings import look_up, remember_sought
-from hyperclusters.clusters.operations.transitions import transition
+from hyperclusters.clusters.operations.transitions import StaleState, transition
 from hyperclusters.modelarts import (
     Answer,
     Client,
@@ -40,10 +40,12 @@ class CreationEngine(Engine[Creation]):
 
     def objection(self, operation: Creation) -> Resolution | None:
         """The person's permission, and the team's current rules."""
-        if Project.objects.filter(pk=operation.project_id, retired_at__isnull=False).exists():
-            return self.refusal(
-                operation, "project_retired"
-            )  # retired in the moment in which it was requested
+        is_retired = Project.objects.filter(pk=operation.project_id, retired_at__isnull=False).exists()
+        return self._objection(operation, is_retired=is_retired)
+
+    def _objection(self, operation: Creation, *, is_retired: bool) -> Resolution | None:
+        if is_retired:  # in the moment in which it was requested
+            return self.refusal(operation, "project_retired")
         values = {"name": operation.name, "type": operation.type, "reason": operation.reason}
         objection = super().objection(operation)
         if objection is None and quotas.broken_rules(operation.team, **values):
@@ -124,8 +126,10 @@ class CreationEngine(Engine[Creation]):
         """Whatever has changed while the cloud was listed: a permission, a rule, an approval. The creation counts itself, so
         only a lower quota than at the click can refuse it."""
         project = quotas.read_project(operation.project, for_approval=False)
+        if project.key_since != operation.project.key_since:
+            raise StaleState("the project's key was replaced")
         operation.project.team = project.team
-        if objection := self.objection(operation):
+        if objection := self._objection(operation, is_retired=project.retired_at is not None):
             return objection
         try:
             quotas.check_room(project, quotas.count(project))

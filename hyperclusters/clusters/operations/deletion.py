@@ -23,6 +23,7 @@ from hyperclusters.clusters.operations.evidence import is_past_horizon
 from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.clusters.operations.sightings import locate
+from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.clusters.upstream import other_type
 from hyperclusters.modelarts import (
     Answer,
@@ -92,6 +93,8 @@ class DeletionEngine(Engine[Deletion]):
 
     def final_objection(self, operation: Deletion) -> Resolution | None:
         """The same, with the cluster's row locked: a lock or a hand-over comes before the intent, or waits for it."""
+        if not operation.project.has_same_key():
+            raise StaleState("the project's key was replaced")
         rows = Cluster.objects.select_for_update(no_key=True)
         operation.cluster.refresh_from_db(fields=ownership.FIELDS, from_queryset=rows)
         return self.objection(operation)

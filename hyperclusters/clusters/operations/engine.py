@@ -91,12 +91,11 @@ class Engine(Kind[O]):
 
     def _carry_out(self, operation: O, client: Client, may_begin: MayBegin) -> None:
         """Prepare, commit the intent, and call. If the project's key was replaced meanwhile, the operation stays queued
-        for the new one."""
+        for the new one: an obstacle says nothing of that, and `final_objection` raises StaleState."""
         obstacle = self.prepare(operation, client, may_begin)
-        if not operation.project.has_same_key():
-            return
         if obstacle is not None:
-            self.resolve(operation, obstacle)
+            if operation.project.has_same_key():
+                self.resolve(operation, obstacle)
         elif may_begin() and self._commit_intent(operation):
             failpoint("intent_committed")
             self._call(operation, client)

@@ -201,7 +201,7 @@ def _is_accepted(creation: Creation) -> bool:
     """Whether an answer to one of its attempts had a status of success, and could not be read."""
     about = Event.objects.for_object(creation.KIND, creation.pk).filter(action=EventType.CREATE_UNKNOWN)
     answers = [event.response or {} for _, event in events(about) if event]
-    return any(answer.get("status", 0) // 100 == 2 for answer in answers)
+    return any((answer.get("status") or 0) // 100 == 2 for answer in answers)
 
 
 def _new_clusters(creation: Creation, items: list[HyperCluster]) -> list[HyperCluster]:

@@ -49,7 +49,8 @@ class Kind(ABC, Generic[O]):
         """
 
     def final_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
-        """What only the transaction that commits the intent can know: no room any more, or a lock."""
+        """What only the transaction that commits the intent can know: no room any more, or a lock. Raises StaleState if
+        the project's key was replaced since the operation was claimed."""
         return None
 
     @abstractmethod
