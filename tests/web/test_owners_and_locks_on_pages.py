@@ -104,7 +104,7 @@ def test_the_delete_page_names_each_blocker_and_the_way_to_remove_it(
         text = words(answer)
         assert "Can't be deleted yet" in text
         assert "sn-1 · Supernode · Active Open in console" in text
-        assert "Locked by tom “training”" in text
+        assert "Locked by tom · “training”" in text
         assert "Delete this cluster" not in text
     assert f'href="{cluster.get_absolute_url()}#unlock-reason"' in body(tom)
     assert "An admin of the team can unlock it" in words(ada)
