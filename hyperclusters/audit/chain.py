@@ -203,18 +203,18 @@ def _sealing_key(cursor: Any, seq: int, key_id: str) -> bytes:
     newest events up to `seq`: what it seals would never verify."""
     key = dict(settings.AUDIT_KEYS).get(key_id)
     if key is None:
-        raise _logged(KeyMissing(key_id))
+        raise _alert(KeyMissing(key_id))
     if (key_id, key) not in _usable_keys:
         cursor.execute(BYTES[cursor.db.vendor], [key_id, seq - KEY_SAMPLE, seq])
         events = cursor.fetchall()
         if any(hmac.digest(key, text or b"", "sha256").hex().encode() == seal for text, seal in events):
             _usable_keys.add((key_id, key))
         elif events:
-            raise _logged(KeyMissing(key_id, "has other bytes for"))
+            raise _alert(KeyMissing(key_id, "has other bytes for"))
     return key
 
 
-def _logged(error: KeyMissing) -> KeyMissing:
+def _alert(error: KeyMissing) -> KeyMissing:
     log.error("ALERT %s", error)
     return error
 

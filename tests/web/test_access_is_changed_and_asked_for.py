@@ -126,7 +126,7 @@ def test_who_gives_up_access_is_told_what_remains_and_the_last_admin_before_any_
     path = f"/teams/vision/grants/{Grant.objects.get(person=people.tom).pk}/revoke/"
     tom = as_("tom")
     text = words(tom.get(path))
-    assert "A team needs an admin" in text
+    assert "tom is the last admin of Vision" in text
     assert "Reason" not in text
     assert tom.post(path, {"reason": "I move on"}).status_code == 422
     grant(person=people.vera, role=Role.ADMIN, team=people.vision, reason="x")
