@@ -65,14 +65,10 @@ def record_success(project: Project) -> None:
     if project.trusted and not project.failures and not project.blocked_cause:
         return
     with transaction.atomic():
-        # With another key than the one that it has now, an answer proves nothing.
-        rows = Project.objects.filter(pk=project.pk, key_since=project.key_since)
-        is_same = (
-            {"blocked_until": project.blocked_until}
-            if project.blocked_until
-            else {"blocked_until__isnull": True}
+        # As it was when the call began, its key included: an answer to another key proves nothing of this one.
+        rows = Project.objects.filter(
+            pk=project.pk, key_since=project.key_since, blocked_until=project.blocked_until
         )
-        rows = rows.filter(**is_same)
         has_closed = rows.update(
             blocked_until=None, blocked_cause="", blocked_code="", failures=0, trusted=True, probe_until=None
         )

@@ -44,7 +44,8 @@ class CreationEngine(Engine[Creation]):
         return self._objection(operation, is_retired=is_retired)
 
     def _objection(self, operation: Creation, *, is_retired: bool) -> Resolution | None:
-        if is_retired:  # in the moment in which it was requested
+        """The same, for a caller that knows whether the project is retired."""
+        if is_retired:
             return self.refusal(operation, "project_retired")
         values = {"name": operation.name, "type": operation.type, "reason": operation.reason}
         objection = super().objection(operation)
