@@ -97,7 +97,7 @@ class Scope(models.TextChoices):
     CLUSTERS_READ = "clusters:read", _("see clusters, creations and projects")
     CLUSTERS_WRITE = "clusters:write", _("create, withdraw and delete clusters")
     AUDIT_READ = "audit:read", _("read and export the audit")
-    ACCESS_READ = "access:read", _("see teams, grants and requests")
+    ACCESS_READ = "access:read", _("see teams, access and requests")
     ACCESS_WRITE = "access:write", _("grant, revoke and decide requests")
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -39,39 +38,36 @@ ON_WRITES = {
 }
 # Every code of an error; docs/api.md explains what to do.
 CODES = (
-    ("token_missing", _("401: no Authorization header")),
-    ("token_invalid", _("401: the token is unknown, expired or revoked")),
-    ("not_permitted", _("403: your role does not allow this")),
-    ("scope_missing", _("403: the token lacks the scope")),
-    ("not_found", _("404: absent, or in a team that you are not in")),
-    ("method_not_allowed", _("405: see Allow")),
-    ("bad_request", _("400: the request itself is malformed")),
-    ("malformed", _("400: the body is no JSON object")),
-    ("idempotency_key_missing", _("400: send an Idempotency-Key")),
-    ("idempotency_key_invalid", _("400: 1 to 255 visible ASCII characters")),
-    ("too_large", _("413: more than any request needs")),
-    ("idempotency_key_reused", _("422: the key was used with another body")),
-    ("invalid", _("422: see errors")),
-    ("team_rules", _("422: against the team's rules")),
-    ("override_unexplained", _("422: override_inside needs a reason")),
-    ("wrong_name_typed", _("422: confirm_name is not the cluster's name")),
-    ("project_retired", _("409: the project is retired")),
-    ("name_unresolved", _("409: a creation of this name is not settled yet")),
-    ("name_taken", _("409: a cluster has this name")),
-    ("quota", _("409: the quota is used up")),
-    ("deletion_open", _("409: the cluster is being deleted already")),
-    ("already_gone", _("409: the cluster is gone")),
-    ("locked", _("409: the cluster is locked")),
-    ("stale_state", _("409: it has moved on; read it again")),
-    *(
-        (str(cause), format_lazy(_("{}: {}"), status, REFUSALS[cause]))
-        for cause, status in STATUS_OF_CAUSE.items()
-    ),
-    ("too_many", _("429: too many creations within a minute")),
-    ("rate_limited", _("429: too many requests; see Retry-After")),
-    ("blocked", _("503: calls to the cloud are paused; see Retry-After")),
-    ("busy", _("503: try again with the same key")),
-    ("internal_error", _("500: our fault; try again with the same key")),
+    ("token_missing", 401, _("There is no Authorization header.")),
+    ("token_invalid", 401, _("The token is unknown, expired or revoked.")),
+    ("not_permitted", 403, _("Your role does not allow this.")),
+    ("scope_missing", 403, _("The token lacks the scope.")),
+    ("not_found", 404, _("It does not exist, or is in a team that you are not in.")),
+    ("method_not_allowed", 405, _("The header Allow lists the methods.")),
+    ("bad_request", 400, _("The request itself is malformed.")),
+    ("malformed", 400, _("The body is not a JSON object.")),
+    ("idempotency_key_missing", 400, _("Send the header Idempotency-Key.")),
+    ("idempotency_key_invalid", 400, _("The key needs 1 to 255 visible ASCII characters.")),
+    ("too_large", 413, _("The body is larger than any request needs.")),
+    ("idempotency_key_reused", 422, _("The key was used with another body.")),
+    ("invalid", 422, _("Some fields are wrong. The answer lists them under errors.")),
+    ("team_rules", 422, _("The team's rules do not allow it.")),
+    ("override_unexplained", 422, _("override_inside needs a reason.")),
+    ("wrong_name_typed", 422, _("confirm_name is not the cluster's name.")),
+    ("project_retired", 409, _("The project is retired.")),
+    ("name_unresolved", 409, _("A creation of this name is not settled yet.")),
+    ("name_taken", 409, _("A cluster has this name.")),
+    ("quota", 409, _("The quota is used up.")),
+    ("deletion_open", 409, _("The cluster is being deleted already.")),
+    ("already_gone", 409, _("The cluster is gone.")),
+    ("locked", 409, _("The cluster is locked.")),
+    ("stale_state", 409, _("It has moved on: read it again.")),
+    *((str(cause), status, REFUSALS[cause]) for cause, status in STATUS_OF_CAUSE.items()),
+    ("too_many", 429, _("Too many creations were requested within a minute.")),
+    ("rate_limited", 429, _("Too many requests were sent. Retry-After says when to try again.")),
+    ("blocked", 503, _("Calls to the cloud are paused. Retry-After says when to try again.")),
+    ("busy", 503, _("Try again with the same key.")),
+    ("internal_error", 500, _("It is our fault. Try again with the same key.")),
 )
 # The document is in English; its page translates groups and summaries, and what errors mean.
 GROUPS = {
@@ -82,14 +78,28 @@ GROUPS = {
     "projects": _("Projects"),
 }
 SUMMARIES = (
-    *(gettext_noop("Read me"), gettext_noop("List teams"), gettext_noop("List grants")),
-    *(gettext_noop("Create grant"), gettext_noop("Revoke grant"), gettext_noop("List access requests")),
-    *(gettext_noop("Approve access request"), gettext_noop("Decline access request")),
-    *(gettext_noop("List events"), gettext_noop("Export events"), gettext_noop("Read integrity")),
-    *(gettext_noop("Request creation"), gettext_noop("List creations"), gettext_noop("Read creation")),
-    *(gettext_noop("Withdraw creation"), gettext_noop("Approve creation"), gettext_noop("Decline creation")),
-    *(gettext_noop("List clusters"), gettext_noop("Read cluster"), gettext_noop("Request deletion")),
-    *(gettext_noop("Read deletion"), gettext_noop("List projects")),
+    gettext_noop("Read me"),
+    gettext_noop("List teams"),
+    gettext_noop("List grants"),
+    gettext_noop("Create grant"),
+    gettext_noop("Revoke grant"),
+    gettext_noop("List access requests"),
+    gettext_noop("Approve access request"),
+    gettext_noop("Decline access request"),
+    gettext_noop("List events"),
+    gettext_noop("Export events"),
+    gettext_noop("Read integrity"),
+    gettext_noop("Request creation"),
+    gettext_noop("List creations"),
+    gettext_noop("Read creation"),
+    gettext_noop("Withdraw creation"),
+    gettext_noop("Approve creation"),
+    gettext_noop("Decline creation"),
+    gettext_noop("List clusters"),
+    gettext_noop("Read cluster"),
+    gettext_noop("Request deletion"),
+    gettext_noop("Read deletion"),
+    gettext_noop("List projects"),
 )
 PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 

@@ -12,6 +12,9 @@ from hyperclusters.access.access_reviews import complete, decide, open_review
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.services import add_person, add_team, extend_grant, grant, set_rules
+from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.creation_reviews import account_for, review
 from hyperclusters.clusters.creations import CreateRequest, request_creation
@@ -65,6 +68,7 @@ class History:
         self.southwest = self._connect("vision-cn-southwest-2", self.vision, VISION_PROJECT_ID, quota=20)
         self.north = self._connect("speech-cn-north-9", self.speech, SPEECH_PROJECT_ID)
         self._at(29.8)
+        self._sign_in("tom", "sam")
         self._grant("ada", Role.CREATOR, self.vision, "Training infrastructure", tom)
         self._grant("vera", Role.VIEWER, self.vision, "Follows the training runs", tom)
         self._grant("mallory", Role.CREATOR, self.speech, "Speech models", sam)
@@ -73,6 +77,7 @@ class History:
     def _first_week(self) -> None:
         vera = self.people["vera"]
         self._at(29)
+        self._sign_in("ada")
         self._create("ada", "train-a3-west", "Baseline runs of the spring model")
         self.simulated.add_inside("train-a3-west")
         self.simulated.add_capacity("train-a3-west")
@@ -80,6 +85,7 @@ class History:
         self._at(28.2)
         self._create("tom", "train-a3-west-2", "Second supernode for the same runs")
         self._at(27)
+        self._sign_in("mallory")
         subnet = Cluster.objects.get(name="train-a3-west").networks.values_list("subnet_id", flat=True)[0]
         self._create("ada", "infer.gateway_01", "Gateway beside the training network", "ECS", subnet)
         self._create("mallory", "speech-asr-9", "Speech recognition", project=self.north)
@@ -87,6 +93,7 @@ class History:
         self.simulated.fail_next("train-b4-east", fault="error", status=400, error_code="ModelArts.0104")
         self._create("ada", "train-b4-east", "Larger batches for the spring model")
         self._at(24.8)
+        self._sign_in("ada", "vera")
         self._create("ada", "train-b4-east", "Larger batches, with a subnet of its own")
         guest = ask(person=vera, team=self.speech, role=Role.VIEWER, days=14, reason="Compare both models")
         self._at(24.5)
@@ -103,6 +110,7 @@ class History:
     def _review_access(self) -> None:
         olga, tom = self.people["olga"], self.people["tom"]
         self._at(21.5)
+        self._sign_in("olga", "tom")
         due_on = (self.end - timedelta(days=18)).date()
         access_review = open_review(self.vision, due_on=due_on, by=olga)
         self._at(20.8)
@@ -121,6 +129,7 @@ class History:
         self._create("mallory", "speech-tts-gateway", "Voices for the spring demo", "ECS", project=self.north)
         self._delete(ada, "scratch-1", "The network works")
         self._at(15.2)
+        self._sign_in("tom", "ada")
         hand_over(by=tom, cluster=self._cluster("train-a3-west-2"), to="ada", reason="Ada runs both of them")
         self._at(13.9)
         lock(by=sam, cluster=self._cluster("speech-asr-9"), reason="In use until the release")
@@ -156,6 +165,7 @@ class History:
         text = "The sweep needs its own network, and its test run was in train-a3-west. Is that enough?"
         answer(by=self.people["ada"], follow_up=self.follow_up, text=text, token=uuid.uuid4())
         self._at(6.3)
+        self._sign_in("root", "mallory")
         self.simulated.fail_next("speech-asr-10", fault="error", status=400, error_code="ModelArts.0104")
         self._create("mallory", "speech-asr-10", "A second model", project=self.north)
         change_project(
@@ -174,18 +184,21 @@ class History:
         run_due()
         self.simulated.add_trace("lab-shared")
         self._at(3.1)
+        self._sign_in("tom")
         temporary = Grant.objects.active().get(person=vera, team=self.vision)
         until = self.end + timedelta(days=5)
         extend_grant(temporary, until=until, reason="Review of the spring runs", by=tom)
 
     def _today(self) -> None:
         self._at(1.2)
+        self._sign_in("olga", "vera", "mallory")
         open_review(self.vision, due_on=(self.end + timedelta(days=6)).date(), by=self.people["olga"])
         vera, mallory = self.people["vera"], self.people["mallory"]
         reason = "To repeat the evaluation run by myself"
         ask(person=vera, team=self.vision, role=Role.CREATOR, days=7, reason=reason)
         ask(person=mallory, team=self.speech, role=Role.ADMIN, days=14, reason="Sam is away next week")
         self._at(0.9)
+        self._sign_in("ada")
         self.simulated.switch(quota=0)
         self._create("ada", "rl-sweep-7", "Sweep over reward models")
         self._create("mallory", "tts-eval", "Evaluation of the new voices", project=self.north)
@@ -201,6 +214,7 @@ class History:
             token=uuid.uuid4(),
         )
         self._at(0.1)
+        self._sign_in("sam")
         self.simulated.fail_next("eval-batch-3", fault="lost_answer")
         self._create("ada", "eval-batch-3", "Evaluation of the spring model")
         self.simulated.add_cluster(self.southwest, "eval-batch-3")  # which of the two is it?
@@ -213,6 +227,14 @@ class History:
         self._create("mallory", "tts-pool", "Nodes for the voice tests", kind="ECS", project=self.north)
         self._at(0.1 - MINUTE)
         run_due()
+
+    def _sign_in(self, *names: str) -> None:
+        """What a sign-in with a password leaves: its event, and the time that access reviews note."""
+        for name in names:
+            person = self.people[name]
+            person.last_login = clock.now()
+            person.save(update_fields=["last_login"])
+            record(EventType.SIGNED_IN, Outcome.DONE, by=person, after={"by": ["password"]})
 
     def _grant(self, name: str, role: Role, team: Team | None, reason: str, by: User) -> None:
         grant(person=self.people[name], role=role, team=team, reason=reason, by=by)

@@ -53,7 +53,7 @@ def test_a_project_in_an_outage_says_first_what_is_now(
     root = as_("root")
     page = main(root.get(projects.vision.get_absolute_url()))
     assert page.index("Paused since") < page.index("Last test just now : Connected"), page
-    assert "UTC The cloud answered with the status 503" in page
+    assert "UTC The cloud answered HTTP 503" in page
     assert "Next try in " in page
     listing = main(root.get("/projects/"))
     assert "Paused Next try" in listing

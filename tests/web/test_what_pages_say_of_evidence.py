@@ -136,7 +136,7 @@ def test_g53_no_sentence_of_a_list_says_that_a_gateway_which_failed_did_not_acce
         if status < 500 or not code:
             continue
         error = error_of(status, code, request)
-        assert cause_of(error.cause, error.code) == f"The cloud answered with the status {status}: “{code}”."
+        assert cause_of(error.cause, error.code) == f"The cloud answered HTTP {status}: “{code}”."
 
 
 def test_g53_a_gateway_that_lost_the_answer_is_not_said_to_have_refused_the_request(
@@ -146,7 +146,7 @@ def test_g53_a_gateway_that_lost_the_answer_is_not_said_to_have_refused_the_requ
     creation = submit_creation(people.ada, projects.vision)
     send_what_waits()
     page = main(as_("ada").get(creation.get_absolute_url()))
-    assert "The cloud answered with the status 502: “APIGW.0201: Bad gateway" in page
+    assert "The cloud answered HTTP 502: “APIGW.0201: Bad gateway" in page
     assert "did not accept" not in page
     run_worker_again(creation)
     page = main(as_("ada").get(creation.get_absolute_url()))

@@ -181,7 +181,7 @@ def test_g53_a_gateway_that_failed_is_not_said_to_have_refused(
     run_worker()
     text = words(as_("ada").get(creation.get_absolute_url()))
     assert "did not accept the request" not in text
-    assert "The cloud answered with the status 502: “APIGW.0201:" in text
+    assert "The cloud answered HTTP 502: “APIGW.0201:" in text
 
 
 def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quote(

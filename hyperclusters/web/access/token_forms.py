@@ -91,7 +91,10 @@ class TokenForm(forms.Form):
             for scope, needed in NEEDS.items()
             if not any(may(each, needed) for each in self.owners.values())
         }
-        without_role = gettext("%(scope)s (needs a higher role)")
+        if any(not owner.service_team_id for owner in self.owners.values()):
+            without_role = gettext("%(scope)s (needs a higher role)")
+        else:
+            without_role = gettext("%(scope)s (not for this service identity)")
         self.fields["scopes"].choices = [  # type: ignore[attr-defined]
             (scope, without_role % {"scope": capfirst(label)} if scope in unusable else capfirst(label))
             for scope, label in Scope.choices

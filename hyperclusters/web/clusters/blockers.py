@@ -14,7 +14,7 @@ from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.texts.causes import cause_of, join_sentences
+from hyperclusters.web.texts.causes import cause_of
 from hyperclusters.web.texts.inside import occupant_texts
 from hyperclusters.web.texts.ownership import not_theirs
 from hyperclusters.web.texts.vendor import console
@@ -29,7 +29,7 @@ class Blocker:
     text: str
     url: str = ""
     action: str = ""
-    at: datetime | None = None  # follows the text
+    resumes_at: datetime | None = None  # when it goes away by itself
     is_inside: bool = False  # an admin of the team may override it
 
 
@@ -68,8 +68,8 @@ def _others(cluster: Cluster) -> Iterator[Blocker]:
         text, url = _("It may have made this very cluster"), creation.get_absolute_url()
         yield Blocker("clock", _("A creation of this name is not settled"), text, url, _("View creation"))
     if project.is_blocked():
-        text = join_sentences(cause_of(project.blocked_cause, project.blocked_code), _("Calls resume"))
-        yield Blocker("ban", _("Calls to the cloud are paused"), text, at=project.blocked_until)
+        text = cause_of(project.blocked_cause, project.blocked_code)
+        yield Blocker("ban", _("Calls to the cloud are paused"), text, resumes_at=project.blocked_until)
 
 
 def check_context(cluster: Cluster) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team
 from hyperclusters.clusters.models import KeyKind, Project
+from hyperclusters.clusters.models.project import validate_project_id
 from hyperclusters.clusters.projects import REGIONS, known_endpoints
 from hyperclusters.modelarts import Credentials, is_header_safe
 from hyperclusters.web.shared.fields import UtcDateTimeField
@@ -172,6 +173,7 @@ class ConnectForm(KeyForm, ProjectForm):
         label=_("Project ID"),
         max_length=64,
         strip=False,
+        validators=[validate_project_id],
         widget=forms.TextInput(PLAIN),
         error_messages={"required": _("Enter a project ID, or list the key's projects.")},
     )
@@ -179,7 +181,11 @@ class ConnectForm(KeyForm, ProjectForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _other, *regions = self.fields["region"].choices  # type: ignore[attr-defined]
-        self.fields["region"].choices = [("", gettext("Choose a region, or type an endpoint")), *regions]  # type: ignore[attr-defined]
+        known, other = known_endpoints(), gettext("%(region)s (type an endpoint)")
+        self.fields["region"].choices = [  # type: ignore[attr-defined]
+            ("", gettext("Choose a region, or type an endpoint")),
+            *((name, name if name in known else other % {"region": name}) for name, _name in regions),
+        ]
 
     def clean(self) -> dict[str, Any]:
         """The endpoint is the one typed, or the region's own."""
@@ -191,7 +197,7 @@ class ConnectForm(KeyForm, ProjectForm):
         if not data["endpoint"]:
             if data.get("region"):
                 error = gettext(
-                    "This installation may not call this region. Choose another one, or ask an operator to add its host to UPSTREAM_HOSTS."
+                    "This installation may not call this region's own endpoint. Choose another region, or type an endpoint."
                 )
                 self.add_error("region", error)
             else:

@@ -94,18 +94,10 @@ def access_refusal(error: ChangeRefused) -> str:
     return str(REFUSALS[error.cause])
 
 
-def request_lines(person: User) -> list[str]:
-    """What this person has asked for and nobody has decided yet, and who does."""
-    text = gettext("%(role)s in %(team)s: %(decided)s.")
-    lines = []
-    for request in AccessRequest.objects.pending().filter(person=person).select_related("team"):
-        values = {
-            "role": request.get_role_display(),
-            "team": request.team.name,
-            "decided": waits_for(request),
-        }
-        lines.append(text % values)
-    return lines
+def own_requests(person: User) -> list[tuple[AccessRequest, str]]:
+    """What this person has asked for and nobody has decided yet, each with whose decision it waits for."""
+    pending = AccessRequest.objects.pending().filter(person=person).select_related("team")
+    return [(each, waits_for(each)) for each in pending]
 
 
 def waits_for(request: AccessRequest) -> str:

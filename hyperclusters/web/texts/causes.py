@@ -258,7 +258,7 @@ def list_refused_text() -> str:
 def _unclear(cause: str, status: str, words: str) -> str:
     """What came instead of a clear answer, with the cloud's own words: they are shown, and not interpreted."""
     if status:
-        return gettext("The cloud answered with the status %(status)s: “%(words)s”.") % {
+        return gettext("The cloud answered HTTP %(status)s: “%(words)s”.") % {
             "status": status,
             "words": words,
         }

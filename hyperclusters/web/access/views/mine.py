@@ -25,7 +25,14 @@ from hyperclusters.web.access.request_forms import AskForm
 from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data
-from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, ended_grants, waits_for
+from hyperclusters.web.texts.access import (
+    ALLOWS,
+    access_refusal,
+    decided_by,
+    ended_grants,
+    own_requests,
+    waits_for,
+)
 
 
 @access(get=SIGNED_IN)
@@ -110,7 +117,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
     ]
     context = {
         "grants": grants,
-        "waiting": [(each, waits_for(each)) for each in access_requests.pending()],
+        "waiting": own_requests(person),
         "decided": access_requests.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "ended_grants": ended_grants(person),
         "tokens": ApiToken.objects.filter(owner=person, revoked_at__isnull=True).select_related(

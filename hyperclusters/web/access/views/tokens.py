@@ -47,9 +47,8 @@ def new(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and (result := submit(form, act)):
         token, text = result
         return render(request, "access/token_created.html", {"token": token, "text": text})
-    return render(
-        request, "access/new_token.html", {"form": form}, status=UNPROCESSABLE if form.errors else 200
-    )
+    context = {"form": form, "owner": owners[0]}
+    return render(request, "access/new_token.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
 @access(post=OWN, page="access:mine", note=MANAGERS)

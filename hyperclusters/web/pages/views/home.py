@@ -51,7 +51,7 @@ from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import number_text
-from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
+from hyperclusters.web.texts.access import ended_grants, no_admin_notice, own_requests
 from hyperclusters.web.texts.grants import ending_grants
 from hyperclusters.web.texts.notices import open_reviews
 
@@ -81,7 +81,7 @@ class Room(NamedTuple):
 @access(get=SIGNED_IN)
 def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is: what waits for them, what they have, what is new."""
-    person, audit = request.user, _audit(request.user)
+    person, audit = request.user, audit_status(request.user)
     broken_audit = audit if audit and audit.state == "broken" else None
     context: dict[str, Any] = {
         "may_view": may(person, Permission.VIEW),
@@ -91,15 +91,15 @@ def home(request: PageRequest) -> HttpResponse:
         "audit": audit if may(person, Permission.REVIEW) and not broken_audit else None,
     }
     if not context["has_grants"]:
-        context["request_lines"] = request_lines(person)
+        context["own_requests"] = own_requests(person)
     if may(person, Permission.CONNECT):
         context |= _platform(person, broken_audit)
-    context |= _needs(person, broken_audit) | _own(person)
+    context |= needs(person, audit) | _own(person)
     context["news"] = latest_notices(person, context)
     return render(request, "pages/home.html", context)
 
 
-def _audit(person: User) -> IntegrityStatus | None:
+def audit_status(person: User) -> IntegrityStatus | None:
     """The state of the audit, for auditors and those who run the platform."""
     may_know = may(person, Permission.REVIEW) or may(person, Permission.CONNECT)
     return integrity_status() if may_know else None
@@ -147,18 +147,18 @@ def dismiss(request: PageRequest, pk: UUID) -> HttpResponse:
     return redirect("web:home")
 
 
-def _needs(person: User, broken_audit: IntegrityStatus | None) -> dict[str, Any]:
-    """All that waits for this person, or for one of several people of whom they are one."""
-    needs: dict[str, Any] = _lists(person, NEEDS, MOST_NEEDS) | {"ending": ending_grants(person)}
-    needs["unreachable"] = needs["unreachable"][:3]
+def needs(person: User, audit: IntegrityStatus | None) -> dict[str, Any]:
+    """All that waits for this person, or for one of several people of whom they are one. `audit`: `audit_status`."""
+    lists: dict[str, Any] = _lists(person, NEEDS, MOST_NEEDS) | {"ending": ending_grants(person)}
+    lists["unreachable"] = lists["unreachable"][:3]
     if may(person, Permission.MANAGE):
-        needs["without_owner"] = _teams_with_clusters_to_hand_over(person)
+        lists["without_owner"] = _teams_with_clusters_to_hand_over(person)
     if may(person, Permission.REVIEW):
         numbers = sizes(person)
         numbers.pop(OPEN)  # waits for the cloud
-        needs["to_review"] = [(name, n, number_text(n)) for name, n in numbers.items() if n]
-        needs["broken_audit"] = broken_audit
-    return needs | {"needs_me": any(needs.values())}
+        lists["to_review"] = [(name, n, number_text(n)) for name, n in numbers.items() if n]
+        lists["broken_audit"] = audit if audit and audit.state == "broken" else None
+    return lists | {"needs_me": any(lists.values())}
 
 
 def _undecided(person: Anyone) -> CreationQuerySet:
