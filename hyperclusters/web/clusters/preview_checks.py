@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Role
 from hyperclusters.clusters.preflight import Preflight
 from hyperclusters.modelarts import is_subnet_id
-from hyperclusters.web.templatetags.hyperclusters_tags import moment
 from hyperclusters.web.texts.approvals import approval_rule_text
 from hyperclusters.web.texts.refusals import rule_text
 
@@ -25,8 +24,14 @@ class Check:
     kind: str
     text: str
     proof: str = ""
+    at: datetime | None = None  # stands in the proof in place of "{time}", as "12 s ago"
     link: Any = None  # a creation or cluster that is in the way
     is_missing: bool = False  # something that has to be typed yet
+
+    @property
+    def proof_parts(self) -> tuple[str, str, str]:
+        """The proof before its time, and after it."""
+        return self.proof.partition("{time}")
 
     @property
     def would_refuse(self) -> bool:
@@ -59,8 +64,7 @@ def _name(ahead: Preflight, values: dict[str, str], trouble: str) -> list[Check]
         return [_name_check(ahead, is_overridden=bool(values.get("despite")))]
     if not name or ahead.listed_at is None:
         return []
-    proof = format_html(_("Checked {time}"), time=moment(ahead.listed_at))
-    return [Check("ok", _("%(name)s is available") % {"name": name}, proof)]
+    return [Check("ok", _("%(name)s is available") % {"name": name}, _("Checked {time}"), ahead.listed_at)]
 
 
 def _name_check(ahead: Preflight, *, is_overridden: bool) -> Check:
@@ -108,8 +112,8 @@ def _access(ahead: Preflight) -> Check:
     text = _("You can create in %(team)s") % {"team": ahead.project.team.name}
     role = Role(ahead.role).label if ahead.role else ""
     if ahead.access_expires_at:
-        end = format_html(_("{role}, access ends {time}"), role=role, time=moment(ahead.access_expires_at))
-        return Check("ok", text, end)
+        end = _("%(role)s, access ends {time}") % {"role": role}
+        return Check("ok", text, end, ahead.access_expires_at)
     return Check("ok", text, _("%(role)s, no end date") % {"role": role})
 
 
@@ -137,24 +141,25 @@ def _quota(count: int, quota: int, whose: str) -> Check:
 
 def _cloud(ahead: Preflight) -> list[Check]:
     project = ahead.project
-    if project.blocked_until and project.is_blocked():
+    if project.is_blocked():
         text = _("Calls to the cloud are paused for this project")
         resumes = _("New creations are refused. Calls resume {time}.")
-        return [Check("bad", text, format_html(resumes, time=moment(project.blocked_until)))]
+        return [Check("bad", text, resumes, project.blocked_until)]
     outages = [
         Check(
             "warn",
             _("%(type)s list unavailable") % {"type": each.type},
-            format_html(_("Last try {time}"), time=moment(each.failed_at)),
+            _("Last try {time}"),
+            each.failed_at,
         )
         for each in ahead.sources
-        if each.is_failing and each.failed_at
+        if each.is_failing
     ]
-    read_at = format_html(_("Lists read {time}"), time=moment(ahead.listed_at)) if ahead.listed_at else ""
     if not ahead.has_worker:
         text = _("No worker is running: the request waits until one is back")
-        outages.insert(0, Check("warn", text, read_at))
+        proof = _("Lists read {time}") if ahead.listed_at else ""
+        outages.insert(0, Check("warn", text, proof, ahead.listed_at))
     if ahead.listed_at is None:
         never = _("The cloud has not been listed yet, so names can't be checked")
         return [*outages, Check("warn", never)]
-    return outages or [Check("ok", _("The cloud answers"), read_at)]
+    return outages or [Check("ok", _("The cloud answers"), _("Lists read {time}"), ahead.listed_at)]

@@ -181,10 +181,10 @@ class ConnectForm(KeyForm, ProjectForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _other, *regions = self.fields["region"].choices  # type: ignore[attr-defined]
-        known, other = known_endpoints(), gettext("%(region)s (type an endpoint)")
+        endpoints, other = known_endpoints(), gettext("%(region)s (type an endpoint)")
         self.fields["region"].choices = [  # type: ignore[attr-defined]
             ("", gettext("Choose a region, or type an endpoint")),
-            *((name, name if name in known else other % {"region": name}) for name, _name in regions),
+            *((name, name if name in endpoints else other % {"region": name}) for name, _name in regions),
         ]
 
     def clean(self) -> dict[str, Any]:
