@@ -17,10 +17,11 @@ from datetime import timedelta
 from functools import cache, partial
 from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.urls import reverse
@@ -138,7 +139,11 @@ def _send(mail: OutgoingMail) -> int:
     to, subject, text = kind.write(row) if row is not None else ([], "", "")
     if mail.address not in to:
         return 0
-    send_mail(" ".join(subject.split()), text, settings.DEFAULT_FROM_EMAIL, [mail.address])
+    subject = " ".join(subject.split())
+    # The same again if a worker dies after the mail server took it: a mailbox can tell that it is one mail.
+    content = "\n".join([str(mail.pk), mail.kind, mail.about, mail.address, subject, text])
+    message_id = f"<{uuid.uuid5(uuid.NAMESPACE_OID, content)}@{urlsplit(settings.SITE_URL).hostname}>"
+    EmailMessage(subject, text, to=[mail.address], headers={"Message-ID": message_id}).send()
     return 1
 
 

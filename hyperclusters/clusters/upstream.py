@@ -94,7 +94,7 @@ def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
 def _key(project: Project) -> Credentials:
     if project.key_kind == KeyKind.MACHINE:
         return machine.key(_transport())
-    if project.key_until is not None and project.key_until <= clock.now():
+    if project.has_key_ended():
         raise UnusableKey("the temporary key has ended", cause="key_ended")
     sealed_for = bound_to(endpoint=project.endpoint, project_id=project.project_id)
     return unseal(project.sealed_credentials, bound_to=sealed_for)

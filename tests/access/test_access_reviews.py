@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core import mail as outbox
+from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 
 from hyperclusters.access import mail
@@ -290,7 +291,7 @@ def test_a_reminder_that_is_late_itself_says_what_is_true_by_then(people: People
     mail.send_due()
     made_due(review, 2)
     with pytest.MonkeyPatch.context() as away:
-        away.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(OSError("away")))
+        away.setattr(EmailMessage, "send", lambda *_: (_ for _ in ()).throw(OSError("away")))
         mail.send_due()
     made_due(review, -1)
     OutgoingMail.objects.update(run_after=clock.now() - WEEK)

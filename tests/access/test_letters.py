@@ -6,10 +6,10 @@ import logging
 import re
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
-from typing import Any
 
 import pytest
 from django.core import mail as outbox
+from django.core.mail import EmailMessage
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -38,14 +38,14 @@ def got() -> list[str]:
 def refuses(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The addresses that the mail server does not take."""
     refused: set[str] = set()
-    send = outbox.send_mail
+    send = EmailMessage.send
 
-    def picky(subject: str, text: str, sender: str, to: list[str]) -> Any:
-        if refused & set(to):
-            raise SMTPRecipientsRefused({to[0]: (550, b"no such user")})
-        return send(subject, text, sender, to)
+    def picky(letter: EmailMessage) -> int:
+        if refused & set(letter.to):
+            raise SMTPRecipientsRefused({letter.to[0]: (550, b"no such user")})
+        return send(letter)
 
-    monkeypatch.setattr(mail, "send_mail", picky)
+    monkeypatch.setattr(EmailMessage, "send", picky)
     return refused
 
 
@@ -58,7 +58,7 @@ def test_letters_go_out_once_and_a_mail_server_that_is_away_loses_none(
 ) -> None:
     access_requests.ask(person=people.nina, team=people.vision, role=Role.CREATOR, days=7, reason="why not")
     with monkeypatch.context() as broken:
-        broken.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(OSError("away")))
+        broken.setattr(EmailMessage, "send", lambda *_: (_ for _ in ()).throw(OSError("away")))
         assert mail.send_due() == 0
     assert mail.send_due() == 0
     later()
@@ -140,11 +140,33 @@ def test_a_letter_that_a_worker_was_killed_with_goes_out_later(
 ) -> None:
     invite("new@example.com", people)
     with monkeypatch.context() as killed:
-        killed.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(SystemExit))
+        killed.setattr(EmailMessage, "send", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             mail.send_due()
     later()
     assert [mail.send_due(), mail.send_due()] == [1, 0]
+
+
+def test_a_letter_that_goes_out_again_after_a_kill_has_the_same_message_id(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = EmailMessage.send
+
+    def dies_afterwards(letter: EmailMessage) -> int:
+        send(letter)
+        raise SystemExit
+
+    invite("new@example.com", people)
+    invite("other@example.com", people)
+    with monkeypatch.context() as killed:
+        killed.setattr(EmailMessage, "send", dies_afterwards)
+        with pytest.raises(SystemExit):
+            mail.send_due()
+    later()
+    assert mail.send_due() == 2
+    first, *others = [letter.message()["Message-ID"] for letter in outbox.outbox]
+    assert sorted(others.count(each) for each in {*others}) == [1, 1]
+    assert first in others
 
 
 def test_a_letter_that_was_late_says_nothing_that_is_over_and_nothing_to_who_decides_no_more(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Grant, Team
 from hyperclusters.access.services import end_grant
+from hyperclusters.audit import clock
 from hyperclusters.clusters import breaker
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
@@ -67,6 +69,18 @@ def test_g33_a_key_that_is_replaced_while_the_cloud_is_listed_signs_the_create(
     creation.refresh_from_db()
     assert (creation.state, creation.attempts) == (State.CREATED, 1)
     assert [entry.access_key for entry in cloud.posts] == [NEW_KEY.access_key]
+
+
+def test_g33_a_temporary_key_that_ends_while_the_cloud_is_listed_signs_no_create(
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Project.objects.update(key_until=clock.now() + timedelta(hours=1))
+    creation = submit_creation(people.ada, projects.vision)
+    after_the_list(monkeypatch, once(lambda: monkeypatch.setattr(Project, "has_key_ended", lambda _: True)))
+    send_what_waits()
+    creation.refresh_from_db()
+    assert (creation.state, creation.cause, creation.attempts) == (State.REFUSED, "key_ended", 0)
+    assert not cloud.posts
 
 
 def test_g33_a_replaced_key_that_is_refused_afterwards_stops_no_call_with_the_new_one(

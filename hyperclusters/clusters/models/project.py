@@ -107,6 +107,10 @@ class Project(models.Model):
         """Whether the breaker stops calls."""
         return self.blocked_until is not None and not clock.is_due(self.blocked_until, KEY_PAUSE)
 
+    def has_key_ended(self) -> bool:
+        """Whether its temporary key has expired."""
+        return self.key_until is not None and self.key_until <= clock.now()
+
     def has_same_key(self) -> bool:
         """Whether its key is still the one that was read with this row."""
         return type(self).objects.filter(pk=self.pk, key_since=self.key_since).exists()

@@ -180,7 +180,10 @@ class Engine(Kind[O]):
         """Commit that a call is about to go out. After this, only proof takes the operation back to the queue."""
         failpoint("intent_begun")
         with transaction.atomic(durable=True):
-            if (objection := self.final_objection(operation)) is not None:
+            objection = self.final_objection(operation)
+            if objection is None and operation.project.has_key_ended():  # while the cloud was listed
+                objection = self.refusal(operation, "key_ended")
+            if objection is not None:
                 self.resolve(operation, objection)
             else:
                 self._begin(operation)

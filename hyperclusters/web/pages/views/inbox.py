@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Creation
+from hyperclusters.web.pages.latest import not_in_lists
 from hyperclusters.web.pages.views.home import audit_status, needs
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
@@ -20,10 +21,9 @@ from hyperclusters.web.texts import notices
 @access(get=SIGNED_IN)
 def inbox(request: PageRequest) -> HttpResponse:
     """What waits for this person, and what happened in the last two weeks that they should know."""
-    rows = notices.inbox(request.user)
-    context = {"rows": rows, "unread": sum(row.is_unread for row in rows)}
-    context |= needs(request.user, audit_status(request.user))
-    return render(request, "pages/inbox.html", context)
+    rows, lists = notices.inbox(request.user), needs(request.user, audit_status(request.user))
+    context = {"rows": not_in_lists(rows, lists), "unread": sum(row.is_unread for row in rows)}
+    return render(request, "pages/inbox.html", lists | context)
 
 
 @access(post=SIGNED_IN, page="web:inbox")
