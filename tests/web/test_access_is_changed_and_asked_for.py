@@ -126,7 +126,7 @@ def test_who_gives_up_access_is_told_what_remains_and_the_last_admin_before_any_
     path = f"/teams/vision/grants/{Grant.objects.get(person=people.tom).pk}/revoke/"
     tom = as_("tom")
     text = words(tom.get(path))
-    assert "tom is the last admin of Vision" in text
+    assert "You are the last admin of Vision" in text
     assert "Reason" not in text
     assert tom.post(path, {"reason": "I move on"}).status_code == 422
     grant(person=people.vera, role=Role.ADMIN, team=people.vision, reason="x")
@@ -177,7 +177,7 @@ def test_who_has_asked_reads_who_decides_at_home_and_on_the_page_of_their_access
         person=people.nina, team=people.vision, role=Role.CREATOR, days=7, reason="evaluation"
     )
     home = nina.get("/")
-    assert "Creator in Vision: waiting for tom." in main(home)
+    assert "Creator in Vision for 1 week “evaluation” · just now · waiting for tom Withdraw" in main(home)
     assert "You have no access yet" not in main(home)
     assert 'href="/access/"' in body(home)
     assert (
@@ -189,7 +189,7 @@ def test_who_has_asked_reads_who_decides_at_home_and_on_the_page_of_their_access
 def test_who_asked_a_team_without_an_admin_reads_who_can_appoint_one(people: People, as_: SignIn) -> None:
     access_requests.ask(person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="evaluation")
     Grant.objects.filter(person=people.tom).update(ended_at=timezone.now() - timedelta(seconds=1))
-    assert "Viewer in Vision: root can appoint an admin." in main(as_("nina").get("/"))
+    assert "just now · root can appoint an admin Withdraw" in main(as_("nina").get("/"))
 
 
 def test_the_end_of_access_is_a_day_and_how_long_until_then_in_chinese(people: People, as_: SignIn) -> None:

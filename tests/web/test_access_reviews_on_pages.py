@@ -60,7 +60,7 @@ def test_tom_walks_a_review_from_its_start_to_its_evidence(people: People, as_: 
     answer = tom.post(REVIEW, {"review": form["review"], "do": "complete"}, follow=True)
     page = main(answer)
     assert "Access review completed." in words(answer)
-    assert "Not decided: only another admin or a platform admin can" in page
+    assert "Not decided: needed another admin or a platform admin" in page
     assert "Granted during the review" in page
     assert re.search(r"vera .*Revoked · tom", page)
     assert late == held(people.nina)

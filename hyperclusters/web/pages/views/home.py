@@ -81,7 +81,7 @@ class Room(NamedTuple):
 @access(get=SIGNED_IN)
 def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is: what waits for them, what they have, what is new."""
-    person, audit = request.user, audit_status(request.user)
+    person, audit = request.user, _audit(request.user)
     broken_audit = audit if audit and audit.state == "broken" else None
     context: dict[str, Any] = {
         "may_view": may(person, Permission.VIEW),
@@ -94,12 +94,13 @@ def home(request: PageRequest) -> HttpResponse:
         context["own_requests"] = own_requests(person)
     if may(person, Permission.CONNECT):
         context |= _platform(person, broken_audit)
-    context |= needs(person, audit) | _own(person)
+    waiting_lists = needs(person) | {"broken_audit": may(person, Permission.REVIEW) and broken_audit}
+    context |= waiting_lists | {"needs_me": any(waiting_lists.values())} | _own(person)
     context["news"] = latest_notices(person, context)
     return render(request, "pages/home.html", context)
 
 
-def audit_status(person: User) -> IntegrityStatus | None:
+def _audit(person: User) -> IntegrityStatus | None:
     """The state of the audit, for auditors and those who run the platform."""
     may_know = may(person, Permission.REVIEW) or may(person, Permission.CONNECT)
     return integrity_status() if may_know else None
@@ -147,8 +148,8 @@ def dismiss(request: PageRequest, pk: UUID) -> HttpResponse:
     return redirect("web:home")
 
 
-def needs(person: User, audit: IntegrityStatus | None) -> dict[str, Any]:
-    """All that waits for this person, or for one of several people of whom they are one. `audit`: `audit_status`."""
+def needs(person: User) -> dict[str, Any]:
+    """All that waits for this person, or for one of several people of whom they are one."""
     lists: dict[str, Any] = _lists(person, NEEDS, MOST_NEEDS) | {"ending": ending_grants(person)}
     lists["unreachable"] = lists["unreachable"][:3]
     if may(person, Permission.MANAGE):
@@ -157,8 +158,7 @@ def needs(person: User, audit: IntegrityStatus | None) -> dict[str, Any]:
         numbers = sizes(person)
         numbers.pop(OPEN)  # waits for the cloud
         lists["to_review"] = [(name, n, number_text(n)) for name, n in numbers.items() if n]
-        lists["broken_audit"] = audit if audit and audit.state == "broken" else None
-    return lists | {"needs_me": any(lists.values())}
+    return lists
 
 
 def _undecided(person: Anyone) -> CreationQuerySet:
