@@ -75,6 +75,9 @@ class TokenForm(forms.Form):
         self.owners = {owner.username: owner for owner in owners}
         self.teams = {team.slug: team for team in teams}
         self.fields["owner"].choices = [(name, name) for name in self.owners]  # type: ignore[attr-defined]
+        if len(owners) == 1:
+            self.fields["owner"].widget = forms.HiddenInput()
+            self.fields["owner"].initial = owners[0].username
         every = [("", _("All your teams") if len(owners) == 1 else _("All teams of its owner"))]
         single = [(slug, team.name) for slug, team in self.teams.items()]
         self.fields["team"].choices = [*every, *single]  # type: ignore[attr-defined]
