@@ -82,7 +82,7 @@ def address(name: str, pattern: str, rule: str) -> str:
     return value
 
 
-def check(ok: bool, rule: str) -> None:
+def check(ok: object, rule: str) -> None:
     """Stop the start if a setting breaks its rule."""
     if not ok:
         raise ImproperlyConfigured(rule)
@@ -173,11 +173,13 @@ def mail_server(url: str) -> dict[str, Any]:
             "EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://."
         )
     try:
-        return dict(environ.Env.email_url_config(url))
+        server = dict(environ.Env.email_url_config(url))
     except ValueError:
         raise ImproperlyConfigured(
             "EMAIL_URL cannot be read: is its port a number, its password quoted?"
         ) from None
+    check(server["EMAIL_HOST"] or not url.startswith("smtp"), "EMAIL_URL names no host.")
+    return server
 
 
 def chain_keys(text: str) -> list[tuple[str, bytes]]:
@@ -232,6 +234,7 @@ def site_url(text: str, hosts: list[str], scheme: str) -> str:
 
 def group_roles(text: str) -> list[tuple[str, str, str]]:
     """The entries of OIDC_GROUP_ROLES, separated by commas; double-quoted text may have commas."""
+    check(text.count('"') % 2 == 0, "OIDC_GROUP_ROLES has a double quote without its end.")
     try:
         rows = list(csv.reader([text], skipinitialspace=True))
     except csv.Error as error:

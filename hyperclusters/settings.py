@@ -59,7 +59,7 @@
 | BIND | address and port on which gunicorn listens | `127.0.0.1:8000` |
 | WEB_PROCESSES | web processes that one gunicorn starts | `2` |
 | WEB_THREADS | requests that one web process answers at a time | `8` |
-| METRICS_TOKEN | 16 characters or more: `/metrics` needs it as a bearer token | none: `/metrics` is off |
+| METRICS_TOKEN | 16 or more visible ASCII characters: `/metrics` needs it as a bearer token | none: `/metrics` is off |
 | OTEL_EXPORTER_OTLP_ENDPOINT | where traces go (OTLP by HTTP), such as `http://localhost:4318`; needs `requirements-tracing.txt` | none: no traces |
 | OTEL_SERVICE_NAME | this process's name in traces | `hyperclusters` |
 | LOG_LEVEL | Python log level; the log is JSON lines on stderr (in the demo in `demo.log` in DATA_DIR) | `INFO` (`WARNING` in the demo) |
@@ -135,6 +135,11 @@ MESSAGE_HOSTS = env.message_hosts(os.environ.get("MESSAGE_HOSTS"))
 UPSTREAM_HOSTS = env.words(
     "UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn"
 )
+for _host in UPSTREAM_HOSTS:
+    env.check(
+        re.fullmatch(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+", _host, re.I),
+        f"UPSTREAM_HOSTS holds {_host!r}: write host, or *.domain for its subdomains.",
+    )
 METADATA_ENDPOINT = env.address(
     "METADATA_ENDPOINT", "http://", "must look like http://169.254.169.254, or be empty"
 ).rstrip("/")
@@ -373,7 +378,9 @@ EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = "EMAIL_USE_TLS" in _email, "EMAIL_USE_SSL" in _email
 EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds one thread of a worker so long
-DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
+DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", "").strip() or "hyperclusters@localhost"
+_rule = "EMAIL_FROM must look like hyperclusters@example.com or Hyperclusters <hyperclusters@example.com>."
+env.check(re.fullmatch(r"[^\r\n<>@]*<[^@\s<>]+@[^@\s<>]+>|[^@\s<>]+@[^@\s<>]+", DEFAULT_FROM_EMAIL), _rule)
 SENDS_MAIL = not _email_url.startswith("dummymail:")
 LOGGING = logs.configuration(level=LOG_LEVEL)
 
@@ -383,7 +390,8 @@ _traces_address = env.address(
 TRACES = (os.environ.get("OTEL_SERVICE_NAME", "").strip() or "hyperclusters") if _traces_address else ""
 
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
-env.check(not METRICS_TOKEN or len(METRICS_TOKEN) >= 16, "METRICS_TOKEN must have 16 characters or more.")
+_rule = "METRICS_TOKEN must have 16 or more visible ASCII characters."
+env.check(not METRICS_TOKEN or re.fullmatch("[!-~]{16,}", METRICS_TOKEN), _rule)
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
