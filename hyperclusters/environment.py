@@ -25,6 +25,8 @@ SERVICE_HOSTS = {
     "slack": ["hooks.slack.com"],
 }
 
+HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+", re.IGNORECASE)  # or all below one
+SENDER = r"([^\r\n<>@]*<[^@\s<>]+@[^@\s<>]+>|[^@\s<>]+@[^@\s<>]+)\Z"  # an address, or a name and <address>
 # Of each connection to PostgreSQL, before the `options` of its URL: no setting of a role, database or server changes them.
 SESSION_OPTIONS = " ".join(
     f"-c {pair}"
@@ -168,10 +170,8 @@ def audited_database(name: str, url: str) -> dict[str, Any]:
 
 def mail_server(url: str) -> dict[str, Any]:
     """EMAIL_URL as Django's EMAIL_* settings."""
-    if url.partition("://")[0] not in environ.Env.EMAIL_SCHEMES:
-        raise ImproperlyConfigured(
-            "EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://."
-        )
+    is_known = url.partition("://")[0] in environ.Env.EMAIL_SCHEMES
+    check(is_known, "EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://.")
     try:
         server = dict(environ.Env.email_url_config(url))
     except ValueError:
