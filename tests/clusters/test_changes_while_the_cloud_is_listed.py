@@ -1,9 +1,10 @@
-"""Before a create the cloud is listed, which can take a while. What changes meanwhile counts for the create (G5, G33)."""
+"""Before a create or a delete the cloud is listed, which can take a while. What changes meanwhile counts (G5, G33)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,13 +12,15 @@ from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Grant, Team
 from hyperclusters.access.services import end_grant
 from hyperclusters.audit import clock
-from hyperclusters.clusters import breaker
-from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.audit.vocabulary import EventType
+from hyperclusters.clusters import breaker, inside
+from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.models import Cluster, Creation, DeletionState, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.projects import replace_key
 from hyperclusters.modelarts import Client, Credentials
 from tests.clusters.moments import after_the_list, once, send_what_waits
-from tests.conftest import Cloud, People, Projects, submit_creation
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
 NEW_KEY = Credentials("NEWACCESSKEY", "new-secret-key")
 
@@ -56,6 +59,29 @@ def test_g05_nothing_is_sent_for_who_lost_the_permission_while_the_cloud_was_lis
     creation.refresh_from_db()
     assert (creation.state, creation.cause, creation.attempts) == (State.REFUSED, cause, 0)
     assert not cloud.posts
+
+
+def test_g05_no_cluster_is_deleted_whose_project_moved_to_another_team_meanwhile(
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
+    cluster = Cluster.objects.get(creation=creation)
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name=cluster.name)
+    read = inside.read_occupants
+
+    def watched(*args: Any) -> Any:
+        rows = read(*args)
+        Project.objects.update(team=people.speech)
+        return rows
+
+    monkeypatch.setattr(inside, "read_occupants", watched)
+    run_worker()
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.cause, deletion.attempts) == (DeletionState.REFUSED, "right_lost", 0)
+    assert not [entry for entry in cloud.simulator.journal() if entry.call == "delete"]
+    denied = events(action=EventType.DELETE_DENIED)
+    assert [event.team_name for event in denied] == ["Speech"]
 
 
 def test_g33_a_key_that_is_replaced_while_the_cloud_is_listed_signs_the_create(

@@ -92,9 +92,11 @@ class DeletionEngine(Engine[Deletion]):
         return replace(self.refusal(operation, NOT_EMPTY), changes=columns, after=columns)
 
     def final_objection(self, operation: Deletion) -> Resolution | None:
-        """The same, with the cluster's row locked: a lock or a hand-over comes before the intent, or waits for it."""
+        """The same, by the project's team now, and with the cluster's row locked: a lock or a hand-over comes before the
+        intent, or waits for it."""
         if not operation.project.has_same_key():
             raise StaleState("the project's key was replaced")
+        operation.project.refresh_from_db(fields=["team"])
         rows = Cluster.objects.select_for_update(no_key=True)
         operation.cluster.refresh_from_db(fields=ownership.FIELDS, from_queryset=rows)
         return self.objection(operation)
