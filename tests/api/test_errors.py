@@ -101,7 +101,7 @@ def test_the_page_has_every_code_that_can_be_answered_and_no_other() -> None:
 
 def test_each_code_on_the_page_says_its_status(client: Any, database: None) -> None:
     page = client.get("/api/").content.decode()
-    rows = re.findall(r'<dt id="(\w+)"><code>\1</code></dt>\s*<dd><code>(\d{3})</code> \w', page)
+    rows = re.findall(r'<dt id="(\w+)"><code>\1</code></dt>\s*<dd><code>(\d{3})</code> ', page)
     assert rows == [(code, str(status)) for code, status, _text in CODES]  # `type` of the error leads there
 
 

@@ -227,7 +227,7 @@ def test_the_inbox_of_admins_has_each_reminder_once(
     people: People, review: AccessReview, as_: SignIn
 ) -> None:
     tom = as_("tom")
-    assert "Review the access to Vision" not in main(tom.get("/inbox/"))
+    assert badge(people.tom) == 0
     mail.send_due()
     mail.send_due()
     assert badge(people.tom) == 1
@@ -235,7 +235,7 @@ def test_the_inbox_of_admins_has_each_reminder_once(
     AccessReview.objects.update(due_on=clock.today() - timedelta(days=1))
     mail.send_due()
     assert badge(people.tom) == 2
-    assert "The access review of Vision is overdue" in main(tom.get("/inbox/"))
+    assert "Review the access to Vision Overdue since" in main(tom.get("/inbox/"))
     assert badge(people.ada) == badge(people.olga) == 0
     cancel(review, by=people.tom, reason="x")
     assert badge(people.tom) == 0

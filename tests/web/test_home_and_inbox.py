@@ -215,7 +215,7 @@ def test_access_that_ends_within_a_week_is_said_on_home_and_in_the_inbox(as_: Si
     assert "Your access as" not in main(vera), "given for two weeks or less: not before the last day"
     Grant.objects.filter(pk=held.pk).update(since=clock.now() - timedelta(days=30))
     assert "Your access as Viewer in Vision ends" in main(vera)
-    assert main(vera, INBOX).count("Your access as Viewer in Vision ends on") == 1
+    assert main(vera, INBOX).count("Your access as Viewer in Vision ends") == 1
     Grant.objects.filter(pk=held.pk).update(
         since=clock.now() - timedelta(days=6), until=clock.now() + timedelta(hours=20)
     )
@@ -253,7 +253,7 @@ def test_the_inbox_begins_with_what_waits_and_says_nothing_twice(as_: SignIn, pe
     page = main(as_("tom"), INBOX)
     assert "Inbox Mark all as read Needs you VE vera requests Creator" in page
     assert page.count("Review the access to Vision") == 1
-    assert "The last two weeks Review the access" in page
+    assert "The last two weeks" not in page
 
 
 def test_a_decision_reaches_the_inbox_of_who_asked(as_: SignIn, people: People) -> None:

@@ -100,6 +100,8 @@ class ConfirmForm(forms.Form):
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # Django's class takes no [User] at run time
     """A new password, twice."""
 
+    error_messages = {"password_mismatch": _("The passwords don't match.")}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():

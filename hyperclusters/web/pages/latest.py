@@ -1,4 +1,4 @@
-"""The newest notices on Home, without what its lists say already."""
+"""Notices, without what the lists of their page say already."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from django.urls import reverse
 from hyperclusters.access.models import User
 from hyperclusters.web.texts.notices import Notice, inbox
 
-NEWS = 6  # notices; the inbox has the rest
+NEWS = 6  # notices on Home; the inbox has the rest
 LISTS = ("undecided", "to_approve", "to_answer", "to_close", "under_way", "failures")
 
 
 def latest_notices(person: User, lists: dict[str, Any]) -> list[Notice]:
-    """The notices whose page no list of `lists` leads to."""
-    listed_urls = {each.get_absolute_url() for name in LISTS for each in lists[name]}
-    listed_urls |= {reverse("teams:review", args=[each.team.slug]) for each in lists["access_reviews"]}
-    if lists.get("broken_audit"):
-        listed_urls.add(reverse("audit:chain"))
+    """The newest of them, for Home."""
+    most = NEWS + 2 * sum(len(lists[name]) for name in (*LISTS, "access_reviews")) + 2
+    return not_in_lists(inbox(person, most), lists)[:NEWS]
+
+
+def not_in_lists(notices: list[Notice], lists: dict[str, Any]) -> list[Notice]:
+    """Those whose page no list of `lists` leads to."""
+    urls = {each.get_absolute_url() for name in LISTS for each in lists.get(name, ())}
+    urls |= {reverse("teams:review", args=[each.team.slug]) for each in lists["access_reviews"]}
+    if lists["broken_audit"]:
+        urls.add(reverse("audit:chain"))
     mine = (reverse("access:mine"), "warn") if lists["ending"] else None
-    notices = inbox(person, NEWS + 2 * len(listed_urls))
-    return [each for each in notices if each.url not in listed_urls and (each.url, each.kind) != mine][:NEWS]
+    return [each for each in notices if each.url not in urls and (each.url, each.kind) != mine]

@@ -76,7 +76,8 @@ def _nav(
     request: HttpRequest, person: User, visible: list[Entry], numbers: dict[Build[Any], int]
 ) -> tuple[NavItem, ...]:
     places = {_url(page): entry.page for entry in visible for page in (entry.page, *entry.parts)}
-    here = max((url for url in places if request.path.startswith(url)), key=len, default="")
+    path = getattr(request, "menu_path", request.path)
+    here = max((url for url in places if path.startswith(url)), key=len, default="")
     return tuple(
         NavItem(
             url=_url(entry.page),

@@ -25,6 +25,7 @@ class PageRequest(HttpRequest):
     session: SessionStore
     token: ApiToken  # of a request to the JSON API
     rule: Rule  # what this method needs, by the view's `@access`
+    menu_path: str  # where the menu says that one is, if not at the page's own path
 
 
 def wants_fragment(request: PageRequest) -> bool:

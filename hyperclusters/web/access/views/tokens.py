@@ -36,6 +36,8 @@ def new(request: PageRequest) -> HttpResponse:
     owners = [each for each in owners if each.username == request.GET.get("owner")] or owners
     teams = list(teams_where(request.user, Permission.VIEW))
     initial = {name: request.GET[name] for name in ("owner", "team") if name in request.GET}
+    if owners[0].service_team:
+        request.menu_path = owners[0].service_team.get_absolute_url()
     form = TokenForm(posted_data(request), owners=owners, teams=teams, initial=initial)
     filled_form(form, draft_for(request))
 

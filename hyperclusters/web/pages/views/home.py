@@ -81,8 +81,8 @@ class Room(NamedTuple):
 @access(get=SIGNED_IN)
 def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is: what waits for them, what they have, what is new."""
-    person, audit = request.user, _audit(request.user)
-    broken_audit = audit if audit and audit.state == "broken" else None
+    person, audit = request.user, audit_status(request.user)
+    broken_audit = audit if _is_broken(audit) else None
     context: dict[str, Any] = {
         "may_view": may(person, Permission.VIEW),
         "ended_grants": ended_grants(person),
@@ -94,16 +94,19 @@ def home(request: PageRequest) -> HttpResponse:
         context["own_requests"] = own_requests(person)
     if may(person, Permission.CONNECT):
         context |= _platform(person, broken_audit)
-    waiting_lists = needs(person) | {"broken_audit": may(person, Permission.REVIEW) and broken_audit}
-    context |= waiting_lists | {"needs_me": any(waiting_lists.values())} | _own(person)
+    context |= needs(person, audit) | _own(person)
     context["news"] = latest_notices(person, context)
     return render(request, "pages/home.html", context)
 
 
-def _audit(person: User) -> IntegrityStatus | None:
+def audit_status(person: User) -> IntegrityStatus | None:
     """The state of the audit, for auditors and those who run the platform."""
     may_know = may(person, Permission.REVIEW) or may(person, Permission.CONNECT)
     return integrity_status() if may_know else None
+
+
+def _is_broken(audit: IntegrityStatus | None) -> bool:
+    return audit is not None and audit.state == "broken"
 
 
 def _platform(person: User, broken_audit: IntegrityStatus | None) -> dict[str, Any]:
@@ -148,8 +151,8 @@ def dismiss(request: PageRequest, pk: UUID) -> HttpResponse:
     return redirect("web:home")
 
 
-def needs(person: User) -> dict[str, Any]:
-    """All that waits for this person, or for one of several people of whom they are one."""
+def needs(person: User, audit: IntegrityStatus | None) -> dict[str, Any]:
+    """All that waits for this person, or for one of several people of whom they are one. `audit`: `audit_status`."""
     lists: dict[str, Any] = _lists(person, NEEDS, MOST_NEEDS) | {"ending": ending_grants(person)}
     lists["unreachable"] = lists["unreachable"][:3]
     if may(person, Permission.MANAGE):
@@ -158,7 +161,8 @@ def needs(person: User) -> dict[str, Any]:
         numbers = sizes(person)
         numbers.pop(OPEN)  # waits for the cloud
         lists["to_review"] = [(name, n, number_text(n)) for name, n in numbers.items() if n]
-    return lists
+    lists["broken_audit"] = audit if may(person, Permission.REVIEW) and _is_broken(audit) else None
+    return lists | {"needs_me": any(lists.values())}
 
 
 def _undecided(person: Anyone) -> CreationQuerySet:

@@ -10,21 +10,19 @@ from django.utils.dateparse import parse_datetime
 
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Creation
-from hyperclusters.web.pages.views.home import needs
+from hyperclusters.web.pages.latest import not_in_lists
+from hyperclusters.web.pages.views.home import audit_status, needs
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.polls import nothing_new
 from hyperclusters.web.texts import notices
 
-IN_NOTICES = {"to_approve", "to_answer", "to_close", "access_reviews", "ending"}  # of what waits
-
 
 @access(get=SIGNED_IN)
 def inbox(request: PageRequest) -> HttpResponse:
     """What waits for this person, and what happened in the last two weeks that they should know."""
-    rows = notices.inbox(request.user)
-    lists = {name: items for name, items in needs(request.user).items() if name not in IN_NOTICES}
-    context = {"rows": rows, "unread": sum(row.is_unread for row in rows), "needs_me": any(lists.values())}
+    rows, lists = notices.inbox(request.user), needs(request.user, audit_status(request.user))
+    context = {"rows": not_in_lists(rows, lists), "unread": sum(row.is_unread for row in rows)}
     return render(request, "pages/inbox.html", lists | context)
 
 
