@@ -136,7 +136,7 @@ def test_g53_no_sentence_of_a_list_says_that_a_gateway_which_failed_did_not_acce
         if status < 500 or not code:
             continue
         error = error_of(status, code, request)
-        assert cause_of(error.cause, error.code) == f"The cloud answered HTTP {status}: “{code}”."
+        assert cause_of(error.cause, error.code) == f"The cloud answered HTTP {status} ({code})."
 
 
 def test_g53_a_gateway_that_lost_the_answer_is_not_said_to_have_refused_the_request(

@@ -51,12 +51,14 @@ class TokenForm(forms.Form):
         label=_("Name"),
         max_length=64,
         help_text=_("Where it is used, such as “nightly pipeline”. The audit shows it."),
+        error_messages={"required": _("Enter a name.")},
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),
         choices=Scope.choices,
         widget=ScopeBoxes,
+        error_messages={"required": _("Choose at least one scope.")},
         initial=[Scope.CLUSTERS_READ],
     )
     team = forms.ChoiceField(

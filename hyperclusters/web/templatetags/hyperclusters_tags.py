@@ -135,6 +135,12 @@ def day_time(at: datetime) -> str:
     return date_format(at.astimezone(UTC), _("j M Y, H:i:s"))
 
 
+@register.simple_tag
+def between_sentences() -> str:
+    """What stands between two sentences, as in `join_sentences`: a space, in Chinese nothing."""
+    return _("%(first)s %(second)s") % {"first": "", "second": ""}
+
+
 @register.filter
 def by_backtick(text: object) -> list[str]:
     """A sentence in parts: every second one stood between backticks."""

@@ -233,7 +233,7 @@ def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None 
     if is_clear is None:
         is_clear = not status or status[0] == "4"
     if words and (not is_clear or (status and not code)):
-        return _unclear(cause, status, words)
+        return _unclear(cause, status, code, message)
     if meaning := meaning_of(code):
         return str(CODES[meaning])
     if code:
@@ -255,13 +255,13 @@ def list_refused_text() -> str:
     return gettext("The cloud refused to list its clusters, which we check before we send a creation.")
 
 
-def _unclear(cause: str, status: str, words: str) -> str:
+def _unclear(cause: str, status: str, code: str, message: str) -> str:
     """What came instead of a clear answer, with the cloud's own words: they are shown, and not interpreted."""
+    words = ": ".join(filter(None, (code, message)))
     if status:
-        return gettext("The cloud answered HTTP %(status)s: “%(words)s”.") % {
-            "status": status,
-            "words": words,
-        }
+        text = gettext("The cloud answered HTTP %(status)s: “%(words)s”.")
+        text = text if message else gettext("The cloud answered HTTP %(status)s (%(words)s).")
+        return text % {"status": status, "words": words}
     if cause in NETWORK:
         return join_sentences(
             str(CAUSES[cause]), gettext("Details: “%(words)s”.") % {"words": words.rstrip(".")}

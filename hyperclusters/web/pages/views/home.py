@@ -112,7 +112,8 @@ def _is_broken(audit: IntegrityStatus | None) -> bool:
 def _platform(person: User, broken_audit: IntegrityStatus | None) -> dict[str, Any]:
     """What those who run the platform see: what is not set up yet, projects, workers, and whether all is well."""
     projects = Project.objects.filter(retired_at__isnull=True).annotate(is_well=_is_project_well())
-    totals = projects.aggregate(count=Count("pk"), well=Count("pk", filter=Q(is_well=True)))
+    pauses = Count("pk", filter=Q(blocked_until__isnull=False) & ~clock.due("blocked_until", KEY_PAUSE))
+    totals = projects.aggregate(count=Count("pk"), well=Count("pk", filter=Q(is_well=True)), pauses=pauses)
     ordered_projects = (
         projects.select_related("team").prefetch_related("sources").order_by("is_well", "name", "pk")
     )
@@ -122,6 +123,7 @@ def _platform(person: User, broken_audit: IntegrityStatus | None) -> dict[str, A
         "projects": with_used(ordered_projects[:MOST_PROJECTS]),
         "count": totals["count"],
         "workers": _workers(),
+        "paused_count": totals["pauses"],
         "is_well": are_well and not broken_audit and has_worker_beat() and not host_with_wrong_clock(),
         "is_audit_broken": broken_audit is not None and not may(person, Permission.REVIEW),
         "auditors": sorted({each.username for each in auditors()}) if broken_audit else [],
