@@ -25,7 +25,7 @@ SERVICE_HOSTS = {
     "slack": ["hooks.slack.com"],
 }
 
-HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+", re.IGNORECASE)  # or all below one
+HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:]+", re.IGNORECASE)  # or all below one
 SENDER = r"([^\r\n<>@]*<[^@\s<>]+@[^@\s<>]+>|[^@\s<>]+@[^@\s<>]+)\Z"  # an address, or a name and <address>
 # Of each connection to PostgreSQL, before the `options` of its URL: no setting of a role, database or server changes them.
 SESSION_OPTIONS = " ".join(
