@@ -125,6 +125,8 @@ def test_who_gives_up_access_is_told_what_remains_and_the_last_admin_before_any_
 ) -> None:
     path = f"/teams/vision/grants/{Grant.objects.get(person=people.tom).pk}/revoke/"
     tom = as_("tom")
+    own_page = words(tom.get(path.removesuffix("revoke/")))
+    assert "You are the last admin: make another person an admin before you give it up." in own_page
     text = words(tom.get(path))
     assert "You are the last admin of Vision" in text
     assert "Reason" not in text
